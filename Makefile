@@ -1,0 +1,41 @@
+# `make run` and `make test` work on a fresh machine: both install into .venv first.
+PYTHON ?= python3
+BIN := .venv/bin
+export OMP_NUM_THREADS ?= 1
+export RAY_USAGE_STATS_ENABLED ?= 0
+export HF_HUB_DISABLE_TELEMETRY ?= 1
+
+.PHONY: run test test-fast lint build clean
+
+run: .venv/run.stamp
+	$(BIN)/train-agent play --env alfworld --expert
+
+test: .venv/test.stamp
+	$(BIN)/pytest
+
+test-fast: .venv/test.stamp
+	$(BIN)/pytest -m "not slow"
+
+lint: .venv/test.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+build: .venv/test.stamp
+	rm -rf dist
+	$(BIN)/python -m build --wheel
+
+clean:
+	rm -rf .venv dist build
+
+.venv/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "train-agent needs Python 3.11 or later: make PYTHON=python3.11 ...")'
+	$(PYTHON) -m venv .venv
+
+.venv/run.stamp: pyproject.toml | .venv/bin/python
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable .
+	touch $@
+
+.venv/test.stamp: pyproject.toml | .venv/bin/python
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[test,mysql,postgres,trackers]'
+	touch $@ .venv/run.stamp

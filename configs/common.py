@@ -1,0 +1,76 @@
+"""The options that commands share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnvConfig:
+    """Which environment and which of its tasks."""
+
+    env: str = "alfworld"
+    """The environment: alfworld, dbbench, or a versioned id such as ALFWorld-v1."""
+
+    split: str | None = None
+    """The split of tasks to play; the environment's own default where none is given."""
+
+    env_args: dict[str, Any] = field(default_factory=dict)
+    """Further arguments of the environment, as in `--env-args size=full max_steps=30`."""
+
+    seed: int = 0
+    """Seeds every draw: tasks, names, sampling."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig:
+    """Which policy plays, and how its tokens are drawn."""
+
+    model: str = "expert"
+    """Who plays: expert, random, gold (DB-Bench's own solutions), or a model: a checkpoint's folder or a hub's name."""
+
+    temperature: float | None = None
+    """Sampling temperature, 0 for greedy; the protocol's own (1 for collecting) where none is given."""
+
+    top_p: float = 1.0
+    """Nucleus of the sampling."""
+
+    max_completion_length: int = 256
+    """Tokens of one turn at most."""
+
+    max_length: int = 4096
+    """Tokens of an episode's context at most; an episode that fills it ends as overlong."""
+
+    window: int | None = None
+    """How many past turns the context keeps; all of them where none is given."""
+
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    """Type of the model's weights."""
+
+    capacity: int = 32
+    """Episodes that a model plays at once."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """Where a run is kept and how it is played."""
+
+    output_dir: Path | None = None
+    """The run's folder (also -o); runs/COMMAND-DATE where none is given."""
+
+    workers: int | None = None
+    """Episodes at once; as many as the policy can take where none is given."""
+
+    limit: int | None = None
+    """Play only so many tasks, drawn evenly over their types."""
+
+    resume: bool = False
+    """Go on with the run in the folder: what is scored there is not played again."""
+
+    dry_run: bool = False
+    """Say what would be played, and play nothing."""
+
+    json: bool = False
+    """Print the result as JSON instead of tables."""
