@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# A slow or busy machine is no failure.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -17,3 +23,12 @@ def shared() -> Path:
         if folder and (path := Path(folder)).is_dir():
             return path
     pytest.skip("no recordings: set TRAIN_AGENT_SHARED to their folder")
+
+
+@pytest.fixture(autouse=True)
+def _environment_variables() -> Iterator[None]:
+    """Importing alfworld sets ALFWORLD_DATA; no test may change what another finds."""
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)

@@ -1,9 +1,9 @@
 """ALFWorld without TextWorld: the official games at memory speed, and generated ones that need no download.
 
-    from envs.alfworld import generate_game, load_game
-    play = load_game("game.tw-pddl").start()    # or generate_game(seed=0).start()
-    play.observation, play.admissible_commands, play.won
-    play.step("go to fridge 1")
+from envs.alfworld import generate_game, load_game
+play = load_game("game.tw-pddl").start()    # or generate_game(seed=0).start()
+play.observation, play.admissible_commands, play.won
+play.step("go to fridge 1")
 """
 
 from envs.alfworld.embedded import generated_tasks

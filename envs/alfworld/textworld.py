@@ -6,6 +6,7 @@ use one process for each game that is played at the same time.
 
 from __future__ import annotations
 
+import os
 import random
 import sys
 from pathlib import Path
@@ -33,11 +34,16 @@ class TextWorldPlay:
     """
 
     def __init__(self, path: str | Path, *, name_seed: int | None = None) -> None:
+        data = os.environ.get("ALFWORLD_DATA")
         try:
             import textworld
             from alfworld.agents.environment.alfred_tw_env import AlfredDemangler, AlfredInfos
         except ImportError as error:
             raise BackendError(f"TextWorld cannot be imported ({error})", where=path, remedy=INSTALL) from error
+        finally:
+            # alfworld sets the variable to a folder of its own when it is imported.
+            if data is None:
+                os.environ.pop("ALFWORLD_DATA", None)
         wrappers = [AlfredDemangler(shuffle=name_seed is not None), AlfredInfos]
         infos = textworld.EnvInfos(won=True, admissible_commands=True, facts=True, extras=["gamefile"])
         # Names are drawn from the global generator, and the planner's translator writes itself a command line.

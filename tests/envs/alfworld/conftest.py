@@ -5,14 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from hypothesis import settings
 
 from envs.alfworld.domain import DOMAIN, grammar
 from envs.alfworld.game import Game
-
-# A slow machine is no failure.
-settings.register_profile("patient", deadline=None)
-settings.load_profile("patient")
 
 _RECEPTACLES = {  # id -> type, location
     "Cabinet_bar_1": ("CabinetType", "loc_bar_2"),
