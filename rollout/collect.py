@@ -1,0 +1,188 @@
+"""Offline collection: any environment, any policy, onto disk, with an account that balances."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+import envs
+from envs import EnvError, Task, TextEnv
+from rollout.account import Account
+from rollout.episode import Job
+from rollout.host import Deadlines
+from rollout.jobs import plan
+from rollout.lineage import describe_env, describe_protocol, differences, versions
+from rollout.policy import Policy
+from rollout.runner import Scorer, Stage, Stop, Watcher, play
+from rollout.scripted import expert_policy, random_policy
+from rollout.store import Store, Trajectories, read_trajectories
+
+
+class ResumeError(EnvError, ValueError):
+    """The folder holds another run's episodes, or there is nothing to go on with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """What a collection left behind.
+
+    Attributes:
+        run: its folder.
+        account: of the episodes that this call played.
+        trajectories: of the whole folder, earlier calls included.
+        complete: whether nothing is owed and nothing was cancelled.
+    """
+
+    run: Path
+    account: Account
+    trajectories: Trajectories
+    complete: bool
+
+
+def collect(
+    env: str | TextEnv[Any] = "alfworld",
+    policy: str | Policy = "expert",
+    *,
+    output: str | Path,
+    split: str | None = None,
+    env_args: Mapping[str, Any] | None = None,
+    protocol: str = "react",
+    episodes: int | None = None,
+    per_task: int = 1,
+    workers: int | None = None,
+    keep: str = "all",
+    resume: bool = False,
+    seed: int = 0,
+    deadlines: Deadlines | None = None,
+    scorer: Scorer | None = None,
+    watcher: Watcher | None = None,
+    stop: Stop | None = None,
+) -> Collected:
+    """Play episodes and keep them.
+
+    Args:
+        env: an id, or an environment, which is copied for every worker and stays the caller's.
+        policy: `expert`, `random`, or a policy, which stays the caller's to close.
+        output: the run's folder.
+        split: of the environment; its own default if None.
+        env_args: further arguments of the environment.
+        protocol: how the policy talks.
+        episodes: how many in all; every task `per_task` times if None.
+        per_task: samples of a task.
+        workers: episodes at once; the policy's capacity if None.
+        keep: `all`, or `success`: the others keep their line without their steps.
+        resume: go on with the folder: what is scored there is not played again.
+        seed: of tasks, environments and sampling.
+        deadlines: for each part of an episode.
+        scorer: fills rewards.
+        watcher: is told of the progress.
+        stop: asks for an early end.
+
+    Raises:
+        EnvError: wrong arguments (`TaskError`), data that is missing, a folder of another run (`ResumeError`), a disk
+            that takes no more (`StoreError`), or an account that does not balance (`AccountError`).
+    """
+    if keep not in ("all", "success"):
+        raise envs.TaskError(f"keep is {keep!r}", remedy="Use all or success.")
+    args = dict(env_args or {})
+    made = env if isinstance(env, TextEnv) else envs.make(env, **({} if split is None else {"split": split}), **args)
+    try:
+        talk = made.protocol(protocol)
+        player = _policy(policy, made)
+        lineage = {
+            "env": describe_env(made, split, args),
+            "protocol": describe_protocol(talk),
+            "policy": _describe_policy(player),
+            "seed": seed,
+            "versions": versions(),
+        }
+        run = Path(output)
+        jobs = _owed(plan(made.tasks, episodes=episodes, per_task=per_task, seed=seed), run, lineage, resume)
+        account = Account(job.id for job in jobs)
+        store = Store(run)
+        try:
+            _write_config(run, lineage)
+            stage = Stage(
+                made,
+                player,
+                talk,
+                store,
+                account,
+                deadlines or Deadlines(),
+                lineage,
+                scorer,
+                (lambda trajectory: bool(trajectory.success)) if keep == "success" else None,
+                watcher,
+            )
+            stop = stop or Stop()
+            asyncio.run(play(stage, jobs, slots=workers, stop=stop))
+        finally:
+            store.close()
+        if not stop.gently.is_set():
+            account.check()
+        return Collected(run, account, read_trajectories(run), not account.owed and not account.cancelled)
+    finally:
+        if not isinstance(env, TextEnv):
+            made.close()
+
+
+def _policy(policy: str | Policy, env: TextEnv[Task]) -> Policy:
+    if not isinstance(policy, str):
+        return policy
+    if policy == "expert":
+        return expert_policy(env)
+    if policy == "random":
+        return random_policy()
+    raise envs.TaskError(f"unknown policy {policy!r}", remedy="Use expert or random, or pass a Policy.")
+
+
+def _describe_policy(policy: Policy) -> dict[str, Any]:
+    sampling = getattr(policy, "sampling", None)
+    return {
+        "name": policy.name,
+        "window": policy.window,
+        "sampling": {name: getattr(sampling, name) for name in sampling.__slots__} if sampling is not None else None,
+    }
+
+
+def _owed(jobs: Sequence[Job], run: Path, lineage: Mapping[str, Any], resume: bool) -> list[Job]:
+    """The jobs that the folder does not hold yet.
+
+    Raises:
+        ResumeError: if it holds episodes and `resume` is off, or episodes of another kind.
+    """
+    config = run / "config.yaml"
+    if not config.exists():
+        return list(jobs)
+    if not resume:
+        raise ResumeError(
+            "the folder holds a run", where=run, remedy="Add --resume to go on, or choose another with -o."
+        )
+    before = yaml.safe_load(config.read_text(encoding="utf-8")) or {}
+    now = json.loads(json.dumps(lineage))
+    changed = [row for row in differences(before, now) if not row[0].startswith("versions.")]
+    if changed:
+        shown = "; ".join(f"{key}: {old!r} there, {new!r} now" for key, old, new in changed)
+        raise ResumeError(
+            f"the run was made differently ({shown})", where=run, remedy="Undo that, or choose another folder with -o."
+        )
+    try:
+        done = {trajectory.id for trajectory in read_trajectories(run) if trajectory.scored}
+    except OSError:  # stopped before the first episode
+        done = set()
+    return [job for job in jobs if job.id not in done]
+
+
+def _write_config(run: Path, lineage: Mapping[str, Any]) -> None:
+    config = run / "config.yaml"
+    if not config.exists():
+        plain = json.loads(json.dumps(lineage))
+        temporary = config.with_suffix(".tmp")
+        temporary.write_text(yaml.safe_dump(plain, sort_keys=False, allow_unicode=True), encoding="utf-8")
+        temporary.replace(config)

@@ -1,0 +1,94 @@
+"""From what a user calls a policy to the policy."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from envs import TaskError, TextEnv
+from envs.protocol import Protocol
+from rollout.engine import Sampling
+from rollout.policy import ModelPolicy, Policy
+from rollout.scripted import ScriptedPolicy, expert_policy, random_policy
+
+SCRIPTED = ("expert", "gold", "random")
+
+
+def make_policy(
+    name: str,
+    env: TextEnv[Any],
+    *,
+    sampling: Sampling,
+    capacity: int = 32,
+    max_length: int = 4096,
+    window: int | None = None,
+    dtype: str = "auto",
+    device: str = "auto",
+) -> Policy:
+    """A policy by name.
+
+    Args:
+        name: `expert` or `random`; `gold`, which plays DB-Bench's own solutions to check the path; else a model: a
+            folder with a checkpoint, or a name on the hub.
+        env: what it plays.
+        sampling: how a model's tokens are drawn.
+        capacity: a model's episodes at once.
+        max_length: tokens of a model's context.
+        window: how many past turns its context keeps; None for all.
+        dtype: of a model's weights.
+        device: that it runs on.
+
+    Raises:
+        TaskError: if the environment has no such scripted policy.
+        ModelError: if there is no such model.
+    """
+    if name == "expert":
+        return expert_policy(env)
+    if name == "random":
+        return random_policy()
+    if name == "gold":
+        return _gold(env)
+    return _model(name, sampling, capacity, max_length, window, dtype, device)
+
+
+def _gold(env: TextEnv[Any]) -> Policy:
+    from envs.dbbench.env import DBBenchEnv
+    from envs.dbbench.gold import GoldPolicy
+
+    if not isinstance(env, DBBenchEnv):
+        raise TaskError("the policy gold plays DB-Bench's own solutions", remedy="Use expert here.")
+
+    def script(task: Any, seed: int) -> Any:
+        return GoldPolicy(task)
+
+    return ScriptedPolicy("gold", script)
+
+
+def _model(
+    name: str,
+    sampling: Sampling,
+    capacity: int,
+    max_length: int,
+    window: int | None,
+    dtype: str,
+    device: str,
+) -> Policy:
+    from rollout.engines.hf import HFEngine
+    from rollout.loading import load_model
+    from rollout.rendering import Renderer
+
+    model, tokenizer = load_model(_checkpoint(name), dtype=dtype, device=device)
+    engine = HFEngine(model, tokenizer, capacity=capacity, max_length=max_length)
+    by_schema = lru_cache(maxsize=None)(lambda talk: Renderer(tokenizer, talk.schemas))
+
+    def renderer(talk: Protocol) -> Renderer:
+        return by_schema(talk)
+
+    return ModelPolicy(engine, renderer, sampling, name=name, window=window)
+
+
+def _checkpoint(name: str) -> str:
+    """A run's folder stands for its best checkpoint."""
+    best = Path(name) / "checkpoints" / "best"
+    return str(best) if best.is_dir() else name
