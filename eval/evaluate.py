@@ -1,0 +1,154 @@
+"""Scoring: a protocol's episodes are played, counted, and written down with all that made the score."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import envs
+from envs import DataError, Task, TaskSet, TextEnv
+from eval.episode import Episode
+from eval.metrics import summarise
+from eval.protocols import EvalProtocol, find_protocol
+from eval.result import Result
+from rollout import Deadlines, Policy, collect
+from rollout.collect import Collected
+from rollout.runner import Watcher
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """A scored run.
+
+    Attributes:
+        result: the score; written to `file` once the account balances.
+        collected: the account and the episodes.
+        file: the result file.
+    """
+
+    result: Result
+    collected: Collected
+    file: Path
+
+
+def evaluate(
+    protocol: str | EvalProtocol,
+    policy: str | Policy = "expert",
+    *,
+    output: str | Path,
+    env: str | TextEnv[Any] | None = None,
+    env_args: Mapping[str, Any] | None = None,
+    limit: int | None = None,
+    epochs: int | None = None,
+    workers: int | None = None,
+    seed: int = 0,
+    resume: bool = False,
+    deadlines: Deadlines | None = None,
+    watcher: Watcher | None = None,
+) -> Evaluation:
+    """Score a policy by a protocol.
+
+    Args:
+        protocol: its name, or one of your own.
+        policy: `expert`, `random`, or a policy, which stays the caller's to close.
+        output: the run's folder; episodes and `eval/NAME.json` are written there.
+        env: which environment, where a name stands for two protocols; or one that `open_tasks` made.
+        env_args: further arguments of the environment, such as `data`; what changes a score is in the fingerprint.
+        limit: play only so many tasks, drawn evenly over the types; the fingerprint says so.
+        epochs: samples of each task, in place of the protocol's own.
+        workers: episodes at once.
+        seed: of environments and sampling.
+        resume: play only what the folder does not hold.
+        deadlines: for each part of an episode.
+        watcher: is told of the progress.
+
+    Raises:
+        EnvError: as `rollout.collect` does.
+    """
+    name = env if isinstance(env, str) else None
+    rules = find_protocol(protocol, name) if isinstance(protocol, str) else protocol
+    rules = replace(rules, env_args={**rules.env_args, **(env_args or {})}, epochs=epochs or rules.epochs)
+    made = env if isinstance(env, TextEnv) else open_tasks(rules)
+    try:
+        episodes = rules.episodes
+        if limit is not None:
+            episodes = min(limit, len(made.tasks)) * rules.epochs
+        collected = collect(
+            made,
+            policy,
+            output=output,
+            split=rules.split,
+            env_args=rules.env_args,
+            protocol=rules.talk,
+            episodes=episodes,
+            per_task=rules.epochs,
+            workers=workers,
+            resume=resume,
+            seed=seed,
+            deadlines=deadlines,
+            watcher=watcher,
+        )
+    finally:
+        if made is not env:
+            made.close()
+    result = _result(rules, collected)
+    file = Path(output) / "eval" / f"{rules.name}-{rules.env}.json"
+    if collected.complete:
+        result.write(file)
+    return Evaluation(result, collected, file)
+
+
+def open_tasks(rules: EvalProtocol, env_args: Mapping[str, Any] | None = None) -> TextEnv[Any]:
+    """The environment of a protocol, with the tasks that it plays.
+
+    Raises:
+        EnvError: if the environment cannot be made, or the protocol's list of tasks is not there.
+    """
+    env = envs.make(rules.env, split=rules.split, **{**rules.env_args, **(env_args or {})})
+    if rules.task_list is not None:
+        env.tasks = _listed(env, rules.task_list)
+    return env
+
+
+def _result(rules: EvalProtocol, collected: Collected) -> Result:
+    trajectories = collected.trajectories
+    lineage = dict(trajectories[0].lineage)
+    policy = dict(lineage.pop("policy"))
+    model = {"name": policy.pop("name"), "versions": lineage.pop("versions")}
+    fingerprint = {
+        "protocol": rules.name,
+        "epochs": rules.epochs,
+        "episodes": len(trajectories),
+        **lineage,
+        "policy": policy,
+    }
+    rows = tuple(Episode.of(trajectory) for trajectory in trajectories)
+    return Result(rules.name, fingerprint, model, summarise(rows, rules.family), rows)
+
+
+def _listed(env: TextEnv[Task], file: str) -> TaskSet[Task]:
+    """The tasks that a list of AgentBench names, in its order.
+
+    Raises:
+        DataError: if there is no checkout, or a task of the list is not in the data.
+    """
+    home = os.environ.get("AGENTBENCH_HOME")
+    remedy = "Set AGENTBENCH_HOME to a checkout of AgentBench's main branch."
+    if not home:
+        raise DataError("this protocol plays the tasks that AgentBench lists", where=file, remedy=remedy)
+    path = Path(home) / file
+    try:
+        groups = json.loads(path.read_text(encoding="utf-8"))
+        names = [name for group in groups.values() for name in group]
+    except (OSError, ValueError, AttributeError, TypeError) as error:
+        raise DataError(f"cannot be read ({error})", where=path, remedy=remedy) from error
+    by_folder = {"/".join(task.id.split("/")[1:]): task for task in env.tasks}
+    found = [by_folder.get("/".join(name.split("/")[2:-1])) for name in names]
+    if None in found:
+        missing = names[found.index(None)]
+        raise DataError(f"names {missing}, which is not in the data", where=path, remedy="Fetch the games again.")
+    return TaskSet(task for task in found if task is not None)

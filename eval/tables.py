@@ -1,0 +1,194 @@
+"""Summaries and comparisons as tables for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from eval.compare import Comparison, Contrast, Flip
+from eval.episode import Episode
+from eval.intervals import Estimate
+from eval.metrics import Summary
+from eval.result import Result
+
+SHOWN_FLIPS = 10
+
+
+def print_result(result: Result, console: Console | None = None) -> None:
+    """Print a result: success with its interval, by type, and what the episodes cost."""
+    title = f"{result.protocol}  {result.model.get('name', '')}".strip()
+    (console or Console()).print(summary_table(result.summary, title))
+
+
+def print_comparison(found: Comparison, console: Console | None = None, *, names: tuple[str, str] = ("A", "B")) -> None:
+    """Print a comparison: the difference and its chance, by type, and what flipped both ways."""
+    (console or Console()).print(comparison_table(found, names))
+
+
+def summary_table(summary: Summary, title: str = "") -> RenderableType:
+    """A summary as tables: success by type, further measures, and the account of the episodes."""
+    return Group(_success(summary, title), _measures(summary), _account(summary))
+
+
+def comparison_table(found: Comparison, names: tuple[str, str] = ("A", "B")) -> RenderableType:
+    """A comparison as a table with a verdict in words below it, then the flips."""
+    a, b = names
+    table = _table(f"{b} against {a}")
+    for heading in ("", a, b, "difference", "95% interval", "tasks"):
+        table.add_column(heading, justify="left" if heading == "" else "right")
+    for name, contrast in found.by_type.items():
+        _contrast(table, name, contrast)
+    table.add_section()
+    _contrast(table, "all", found, style="bold")
+    parts: list[RenderableType] = [_forced(found.differences)] if found.differences else []
+    parts += [table, Text(_verdict(found)), *_left_out(found, names)]
+    parts += [_flips(f"{b} solved, {a} did not", found.gained), _flips(f"{a} solved, {b} did not", found.lost)]
+    return Group(*parts)
+
+
+def percent(value: float) -> str:
+    """0.8125 as "81.2"; one decimal, of a hundred."""
+    return f"{100 * value:.1f}"
+
+
+def _success(summary: Summary, title: str) -> Table:
+    table = _table(title)
+    for heading in ("success", "%", "95% interval", "stderr", "episodes", "tasks"):
+        table.add_column(heading, justify="left" if heading == "success" else "right", overflow="fold")
+    for name, estimate in summary.by_type.items():
+        _add(table, name, estimate)
+    table.add_section()
+    families = summary.by_family.keys() != summary.by_type.keys()
+    if families:
+        for name, estimate in summary.by_family.items():
+            _add(table, name, estimate)
+        table.add_section()
+    if len(summary.by_family) > 1:
+        _add(table, f"mean of {', '.join(summary.by_family)}" if families else "mean of types", summary.macro)
+    for k, estimate in summary.pass_at.items():
+        if k > 1:
+            _add(table, f"pass@{k}", estimate)
+            _add(table, f"pass^{k}", summary.pass_hat[k])
+    if summary.failures:
+        _add(table, "all, failures as 0", summary.success_failures_as_0)
+    _add(table, "all", summary.success, style="bold")
+    return table
+
+
+def _measures(summary: Summary) -> Table:
+    table = _table("")
+    for heading in ("per episode", "mean", "95% interval"):
+        table.add_column(heading, justify="left" if heading == "per episode" else "right")
+    means = {
+        "score": summary.score,
+        "turns": summary.steps,
+        "turns, solved only": summary.steps_solved,
+        "sampled tokens": summary.completion_tokens,
+        "sampled tokens a turn": summary.completion_tokens_per_turn,
+        "prompt tokens": summary.prompt_tokens,
+        "seconds": summary.seconds,
+    }
+    for name, estimate in means.items():
+        if estimate is not None:
+            table.add_row(name, f"{estimate.value:.2f}", _interval(estimate, percents=False))
+    for name, estimate in {
+        "replies out of form": summary.invalid,
+        "actions inadmissible": summary.inadmissible,
+    }.items():
+        if estimate is not None:
+            table.add_row(f"{name}, % of turns", percent(estimate.value), _interval(estimate))
+    return table
+
+
+def _account(summary: Summary) -> Text:
+    failed = sum(summary.failures.values())
+    classes = ", ".join(f"{kind} {count}" for kind, count in summary.failures.items())
+    line = f"{summary.episodes} episodes = {summary.scored} scored + {failed} failed outside the model"
+    return Text(f"{line}{f' ({classes})' if classes else ''} + {summary.cancelled} cancelled")
+
+
+def _verdict(found: Comparison) -> str:
+    chance = f"{found.test}: p = {_p(found.p_value)}, mid-p = {_p(found.p_mid)}."
+    if found.tasks_needed is None:
+        return f"{chance} There is no difference to find."
+    have = found.difference.tasks
+    enough = "enough" if have >= found.tasks_needed else "too few"
+    return f"{chance} A difference of this size needs {found.tasks_needed} tasks for 80% power; {have} are {enough}."
+
+
+def _contrast(table: Table, name: str, contrast: Contrast, style: str = "") -> None:
+    gap = contrast.difference
+    cells = (percent(contrast.a), percent(contrast.b), _signed(gap.value), _interval(gap, signed=True), str(gap.tasks))
+    table.add_row(Text(name), *cells, style=style)
+
+
+def _left_out(found: Comparison, names: tuple[str, str]) -> list[RenderableType]:
+    lines = []
+    for name, missing in zip(names, (found.only_a, found.only_b), strict=True):
+        if missing:
+            some = ", ".join(f"{task} ({why})" for task, why in list(missing.items())[:3])
+            lines.append(f"{len(missing)} tasks are scored in {name} only: {some}{', ...' if len(missing) > 3 else ''}")
+    if lines:
+        lines.append(f"With these counted as unsolved the difference is {_signed(found.difference_missing_as_0)}.")
+    if found.unpaired:
+        lines.append(f"{found.unpaired} samples of common tasks have no partner of the same number.")
+    return [Text(line, style="yellow") for line in lines]
+
+
+def _forced(differences: Mapping[str, tuple[object, object]]) -> RenderableType:
+    table = _table("")
+    for heading in ("key", "A", "B"):
+        table.add_column(heading)
+    for key, (a, b) in differences.items():
+        table.add_row(Text(key), Text(str(a)), Text(str(b)), style="yellow")
+    return Group(Text("Not scored under the same conditions:", style="bold yellow"), table)
+
+
+def _flips(title: str, flips: tuple[Flip, ...]) -> RenderableType:
+    if not flips:
+        return Text(f"{title}: none")
+    table = _table(f"{title}: {len(flips)}")
+    for heading in ("type", "task", "sample", "A", "B"):
+        table.add_column(heading, overflow="fold")
+    for flip in flips[:SHOWN_FLIPS]:
+        table.add_row(Text(flip.type), Text(flip.task), str(flip.sample), _episode(flip.a), _episode(flip.b))
+    if len(flips) <= SHOWN_FLIPS:
+        return table
+    return Group(table, Text(f"and {len(flips) - SHOWN_FLIPS} more; --json lists them all"))
+
+
+def _episode(row: Episode) -> Text:
+    return Text(row.link or row.id)
+
+
+def _add(table: Table, name: str, estimate: Estimate | None, style: str = "") -> None:
+    if estimate is None:
+        table.add_row(Text(name), "-", "-", "-", "0", "0", style=style)
+        return
+    stderr = "-" if estimate.stderr is None else percent(estimate.stderr)
+    count = (str(estimate.n), str(estimate.tasks))
+    table.add_row(Text(name), percent(estimate.value), _interval(estimate), stderr, *count, style=style)
+
+
+def _interval(estimate: Estimate, *, signed: bool = False, percents: bool = True) -> str:
+    if estimate.low is None or estimate.high is None:
+        return "-"
+    shown = _signed if signed else percent if percents else (lambda value: f"{value:.2f}")
+    return f"{shown(estimate.low)} to {shown(estimate.high)}"
+
+
+def _signed(value: float) -> str:
+    return f"{100 * value:+.1f}"
+
+
+def _p(value: float) -> str:
+    return f"{value:.3f}" if value >= 0.001 else f"{value:.1e}"
+
+
+def _table(title: str) -> Table:
+    name = Text(title, no_wrap=True) if title else None
+    return Table(title=name, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False)

@@ -1,0 +1,67 @@
+"""What the terminal shows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from io import StringIO
+
+from rich.console import Console
+
+from eval.compare import compare
+from eval.episode import Episode
+from eval.metrics import summarise
+from eval.result import Result
+from eval.tables import print_comparison, print_result
+
+Make = Callable[..., Episode]
+
+
+def shown(print_it: Callable[[Console], None]) -> str:
+    console = Console(file=StringIO(), width=140)
+    print_it(console)
+    return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
+
+
+def result(rows: list[Episode], **fingerprint: object) -> Result:
+    return Result("alfworld-seen", fingerprint, {"name": "toy"}, summarise(rows), tuple(rows))
+
+
+def test_a_result_shows_success_with_its_interval_and_a_balanced_account(episode: Make) -> None:
+    rows = [episode(f"t{i}", success=i < 8, type="heat" if i % 2 else "cool") for i in range(10)]
+    text = shown(lambda console: print_result(result([*rows, episode("z", success=None)]), console))
+    assert "alfworld-seen  toy" in text
+    assert "80.0" in text
+    assert "49.0 to 94.3" in text
+    assert "11 episodes = 10 scored + 1 failed outside the model (env_timeout 1) + 0 cancelled" in text
+    assert "all, failures as 0" in text
+
+
+def test_pass_at_k_is_shown_where_there_are_several_samples(episode: Make) -> None:
+    rows = [episode(f"t{i}", s, success=i < 8) for i in range(10) for s in range(4)]
+    text = shown(lambda console: print_result(result(rows), console))
+    assert "pass@4" in text
+    assert "pass^2" in text
+
+
+def test_a_run_without_a_scored_episode_can_be_shown(episode: Make) -> None:
+    text = shown(lambda console: print_result(result([episode("a", success=None)]), console))
+    assert "1 episodes = 0 scored + 1 failed" in text
+
+
+def test_a_comparison_shows_the_verdict_the_flips_and_what_was_left_out(episode: Make) -> None:
+    a = result([episode(f"t{i}", success=i < 3) for i in range(12)], snap="bleu")
+    b = result([episode(f"t{i}", success=i > 0, link=f"b.jsonl:{i}") for i in range(11)], snap="none")
+    text = shown(lambda console: print_comparison(compare(a, b, force=True), console, names=("base", "tuned")))
+    # 1 lost, 8 gained of 11: p = 2 (1 + 9) / 2^9.
+    assert "McNemar, exact: p = 0.039" in text
+    assert "tuned solved, base did not: 8" in text
+    assert "b.jsonl:0" in text
+    assert "1 tasks are scored in base only: t11 (absent)" in text
+    assert "Not scored under the same conditions" in text
+
+
+def test_names_with_markup_are_shown_as_they_are(episode: Make) -> None:
+    rows = [episode("[red]x[/]", type="[bold]heat", success=False)]
+    better = [episode("[red]x[/]", type="[bold]heat")]
+    assert "[bold]heat" in shown(lambda console: print_result(result(rows), console))
+    assert "[red]x[/]" in shown(lambda console: print_comparison(compare(result(rows), result(better)), console))
