@@ -1,0 +1,53 @@
+"""What the command line says when it is typed wrongly, and that all of it is documented."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from trainers.cli import COMMANDS, main
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_without_words_it_lists_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 0
+    printed = capsys.readouterr().out
+    assert all(f"  {command.name}" in printed and command.example in printed for command in COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+def test_every_command_has_help_with_an_example_and_stands_in_the_readme(
+    command: object, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = getattr(command, "name")  # noqa: B009
+    assert main([name, "--help"]) == 0
+    assert "Example: train-agent" in capsys.readouterr().out
+    assert f"train-agent {name}" in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["plya"], "unknown command 'plya'. Did you mean 'play'?"),
+        (["play", "--sede", "3"], "unknown option '--sede'. Did you mean '--seed'?"),
+        (["play", "--seed", "x"], "command line: seed: 'x' is not integer"),
+        (["play", "--env", "alfwolrd"], "Did you mean 'alfworld'?"),
+        (["play", "--split", "trian"], "no split 'trian'. Take one of train"),
+        (["play", "--task", "nonsense"], "no task has the id 'nonsense'"),
+        (["play", "--config", "/nonexistent.yaml"], "/nonexistent.yaml: No such file or directory"),
+    ],
+)
+def test_wrong_usage_is_code_2_and_says_what_is_right(
+    words: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_an_unknown_key_in_a_file_names_the_nearest(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "play.yaml"
+    file.write_text("expret: true\n")
+    assert main(["play", "--config", str(file)]) == 2
+    assert "unknown key 'expret'. Did you mean 'expert'?" in capsys.readouterr().err

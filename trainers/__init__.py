@@ -1,0 +1,3 @@
+"""train-agent trainers: learning from episodes, and the command line."""
+
+__all__: list[str] = []

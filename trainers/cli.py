@@ -1,0 +1,176 @@
+"""The composition root: which command is which function, and what an error becomes on the terminal."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+EXIT_DONE, EXIT_FAILED, EXIT_USAGE = 0, 1, 2
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command: its config class and the function that takes it and returns an exit code.
+
+    Both are named and not imported, so that `--help` costs no import of a training stack.
+    """
+
+    name: str
+    summary: str
+    config: str
+    run: str
+    example: str
+
+
+COMMANDS = (
+    Command(
+        "collect",
+        "play episodes and keep every one of them",
+        "configs.collect:CollectConfig",
+        "trainers.commands.collect:run",
+        "train-agent collect --env alfworld --episodes 200 -o runs/demos",
+    ),
+    Command(
+        "eval",
+        "score a policy by a named protocol",
+        "configs.eval:EvalConfig",
+        "trainers.commands.eval:run",
+        "train-agent eval --env alfworld --split valid_unseen --model expert -o runs/expert",
+    ),
+    Command(
+        "compare",
+        "compare two scored runs on the same tasks",
+        "configs.eval:CompareConfig",
+        "trainers.commands.compare:run",
+        "train-agent compare runs/before runs/after",
+    ),
+    Command(
+        "view",
+        "write a run's report: every episode in one HTML file",
+        "configs.eval:ViewConfig",
+        "trainers.commands.view:run",
+        "train-agent view runs/expert",
+    ),
+    Command(
+        "play",
+        "play a task in the terminal, or watch the expert play it",
+        "configs.play:PlayConfig",
+        "trainers.commands.play:play",
+        "train-agent play --env alfworld --expert",
+    ),
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run `train-agent ARGV`.
+
+    Returns:
+        0 done, 1 the work failed, 2 wrong usage.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    if not words or words[0] in ("-h", "--help"):
+        print(_overview())
+        return EXIT_DONE
+    if words[0] == "--version":
+        from importlib.metadata import version
+
+        print(version("train-agent"))
+        return EXIT_DONE
+    command = next((command for command in COMMANDS if command.name == words[0]), None)
+    if command is None:
+        return _unknown(words[0])
+    return _run(command, words[1:])
+
+
+def _run(command: Command, words: Sequence[str]) -> int:
+    from configs import ConfigError, build, read_yaml
+    from envs.errors import EnvError, RegistryError, TaskError
+
+    cls = _load(command.config)
+    try:
+        typed = vars(_parser(command, cls).parse_args(words))
+        path: Path | None = typed.pop("config", None)
+        layers: list[tuple[str, dict[str, Any]]] = [("command line", typed)]
+        if path is not None:
+            layers.insert(0, (str(path), read_yaml(path)))
+        return int(_load(command.run)(build(cls, *layers)))
+    except SystemExit as stop:  # argparse has printed its message or the help
+        return EXIT_DONE if stop.code in (0, None) else EXIT_USAGE
+    except (ConfigError, RegistryError, TaskError) as error:
+        print(f"train-agent {command.name}: {error}", file=sys.stderr)
+        return EXIT_USAGE
+    except EnvError as error:
+        print(f"train-agent {command.name}: {error}", file=sys.stderr)
+        return EXIT_FAILED
+    except KeyboardInterrupt:
+        print(f"\ntrain-agent {command.name}: interrupted", file=sys.stderr)
+        return EXIT_FAILED
+
+
+def _parser(command: Command, cls: type) -> argparse.ArgumentParser:
+    from configs import add_arguments
+
+    parser = _Parser(
+        prog=f"train-agent {command.name}",
+        description=f"{cls.__doc__}\n\nExample: {command.example}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "--config",
+        type=Path,
+        default=argparse.SUPPRESS,
+        metavar="FILE",
+        help="YAML file; the command line wins over it",
+    )
+    add_arguments(parser, cls)
+    return parser
+
+
+class _Parser(argparse.ArgumentParser):
+    """Argparse that names the nearest option where it meets an unknown one."""
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        known, unknown = self.parse_known_args(args, namespace)
+        if unknown:
+            options = [option for action in self._actions for option in action.option_strings]
+            near = get_close_matches(unknown[0].partition("=")[0], options, n=1, cutoff=0.5)
+            self.error(f"unknown option {unknown[0]!r}." + (f" Did you mean {near[0]!r}?" if near else " Try --help."))
+        return known
+
+
+def _load(name: str) -> Any:
+    module, _, attribute = name.partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+def _overview() -> str:
+    width = max(len(command.name) for command in COMMANDS)
+    lines = [f"  {command.name:<{width}}  {command.summary}" for command in COMMANDS]
+    examples = [f"  {command.example}" for command in COMMANDS]
+    return "\n".join(
+        [
+            "train-agent: make a small language model a good agent, and know by how much",
+            "",
+            "usage: train-agent COMMAND [options]     (options of a command: train-agent COMMAND --help)",
+            "",
+            "commands:",
+            *lines,
+            "",
+            "examples:",
+            *examples,
+        ]
+    )
+
+
+def _unknown(word: str) -> int:
+    near = get_close_matches(word, [command.name for command in COMMANDS], n=1, cutoff=0.4)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    print(f"train-agent: unknown command {word!r}.{hint} `train-agent --help` lists them.", file=sys.stderr)
+    return EXIT_USAGE
