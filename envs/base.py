@@ -98,6 +98,10 @@ class TextEnv(gymnasium.Env[str, str], Generic[T]):
     id: str = ""
     """The registered id under which it was made."""
 
+    places: tuple[str, ...] = ("data",)
+    """Arguments that say where something is and not what it is: they are no part of a score's fingerprint, and may hold
+    a password."""
+
     in_process: bool = True
     """Whether many episodes may share a process: no global state, nothing that can hang or crash it."""
 

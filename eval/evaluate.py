@@ -126,7 +126,7 @@ def _result(rules: EvalProtocol, collected: Collected) -> Result:
         **lineage,
         "policy": policy,
     }
-    rows = tuple(Episode.of(trajectory) for trajectory in trajectories)
+    rows = tuple(Episode.of(trajectory, trajectories.places[trajectory.id]) for trajectory in trajectories)
     return Result(rules.name, fingerprint, model, summarise(rows, rules.family), rows)
 
 

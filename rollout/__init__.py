@@ -5,6 +5,7 @@ from rollout.engine import Completion, ContextOverflow, Engine, EngineError, Sam
 from rollout.episode import Job, run_episode
 from rollout.host import Deadlines
 from rollout.policy import Episode, ModelPolicy, Player, Policy, Reply, Turn
+from rollout.replay import Difference, replay
 from rollout.store import Store, StoreError, Trajectories, read_trajectories
 from rollout.trajectory import Failure, Step, Timing, Tokens, Trajectory
 
@@ -13,6 +14,7 @@ __all__ = [
     "Completion",
     "ContextOverflow",
     "Deadlines",
+    "Difference",
     "Engine",
     "EngineError",
     "Episode",
@@ -33,5 +35,6 @@ __all__ = [
     "Turn",
     "collect",
     "read_trajectories",
+    "replay",
     "run_episode",
 ]

@@ -35,7 +35,7 @@ def describe_env(env: TextEnv[Task], split: str | None, env_args: Mapping[str, A
     return {
         "id": env.id or type(env).__name__,
         "split": split,
-        "args": dict(sorted(env_args.items())),
+        "args": {name: value for name, value in sorted(env_args.items()) if name not in env.places},
         "max_steps": env.max_steps,
         "tasks": len(env.tasks),
         "tasks_hash": fingerprint("\n".join(task.id for task in env.tasks)),
@@ -50,6 +50,7 @@ def describe_protocol(protocol: Protocol) -> dict[str, Any]:
         "source": protocol.source,
         "instructions": fingerprint(protocol.instructions),
         "max_turns": protocol.max_turns,
+        "tools": protocol.schemas,
     }
 
 

@@ -104,8 +104,8 @@ class Store:
                 self._file.flush()
 
 
-def scan(run: str | Path) -> Iterator[Trajectory | BadLine]:
-    """Every line of a run's episodes, in the order of writing.
+def scan(run: str | Path) -> Iterator[tuple[str, Trajectory | BadLine]]:
+    """Every line of a run's episodes with its place, as `episodes/episodes.jsonl:17`, in the order of writing.
 
     Args:
         run: the run's folder, its `episodes` folder, or one file.
@@ -121,14 +121,15 @@ def scan(run: str | Path) -> Iterator[Trajectory | BadLine]:
             for number, raw in enumerate(file, start=1):
                 if not raw.strip():
                     continue
+                place = f"{path.parent.name}/{path.name}:{number}"
                 try:
-                    yield decode(raw.decode("ascii"))
+                    yield place, decode(raw.decode("ascii"))
                 except NewerSchema as error:
                     remedy = "Update: pip install --upgrade train-agent."
                     raise StoreError(str(error), where=f"{path}:{number}", remedy=remedy) from error
                 except (CodecError, UnicodeDecodeError) as error:
                     torn = "" if raw.endswith(b"\n") else "torn at the end of the file: "
-                    yield BadLine(path, number, f"{torn}{error}")
+                    yield place, BadLine(path, number, f"{torn}{error}")
 
 
 class Trajectories(list[Trajectory]):
@@ -138,6 +139,7 @@ class Trajectories(list[Trajectory]):
         bad: lines that hold no episode.
         superseded: ids of failed or cancelled episodes that were played again.
         twice: ids that were scored more than once; the first line counts.
+        places: where each id stands, as `episodes/episodes.jsonl:17`.
     """
 
     def __init__(self) -> None:
@@ -145,6 +147,7 @@ class Trajectories(list[Trajectory]):
         self.bad: list[BadLine] = []
         self.superseded: list[str] = []
         self.twice: list[str] = []
+        self.places: dict[str, str] = {}
 
 
 def read_trajectories(run: str | Path) -> Trajectories:
@@ -155,13 +158,14 @@ def read_trajectories(run: str | Path) -> Trajectories:
     """
     found = Trajectories()
     by_id: dict[str, Trajectory] = {}
-    for item in scan(run):
+    for place, item in scan(run):
         if isinstance(item, BadLine):
             found.bad.append(item)
             continue
         earlier = by_id.get(item.id)
         if earlier is None or not earlier.scored:
             by_id[item.id] = item
+            found.places[item.id] = place
             found.superseded += [item.id] if earlier else []
         elif item.scored:
             found.twice.append(item.id)

@@ -30,9 +30,9 @@ PUBLIC = {
     "envs.dbbench": "DBTask Reply Sandbox Table generate_task generated_tasks grade load_tasks",
     "eval": "Comparison Evaluation Result compare evaluate read_result summarise write_report",
     "rewards": "LIMIT SHAPINGS Mixture outcome",
-    "rollout": """Collected Completion ContextOverflow Deadlines Engine EngineError Episode Failure Job ModelPolicy Player
+    "rollout": """Collected Completion ContextOverflow Deadlines Difference Engine EngineError Episode Failure Job ModelPolicy Player
         Policy Reply Sampling Step Store StoreError Timing Tokens Trajectories Trajectory Turn collect
-        read_trajectories run_episode""",
+        read_trajectories replay run_episode""",
     "trainers": "",
 }
 HEAVY = {"torch", "transformers", "trl", "peft", "vllm", "ray", "textworld", "alfworld", "wandb", "datasets", "pandas"}

@@ -1,0 +1,63 @@
+"""Files and folders that are either whole or not there."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from rollout.store import StoreError
+
+
+@contextmanager
+def atomic_file(path: Path) -> Iterator[BinaryIO]:
+    """Open a file for writing that takes `path`'s place, whole and on disk, when the block ends without an error.
+
+    Raises:
+        StoreError: if the disk does not take it. What was there stays as it was.
+    """
+    with _beside(path) as scratch:
+        part = scratch / path.name
+        with part.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+
+
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """A folder to fill, which becomes `path` when the block ends without an error.
+
+    Raises:
+        StoreError: if there is something at `path` already, or the disk does not take it.
+    """
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise StoreError("there is something here already", where=path, remedy="Remove it, or give another folder.")
+    with _beside(path) as scratch:
+        part = scratch / path.name
+        part.mkdir()
+        yield part
+        part.replace(path)
+
+
+@contextmanager
+def _beside(path: Path) -> Iterator[Path]:
+    """A scratch folder on the disk of `path`, gone when the block ends."""
+    scratch: str | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        scratch = tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.")
+        yield Path(scratch)
+    except StoreError:
+        raise
+    except OSError as error:
+        remedy = f"Free room in {path.parent}, or give another path; what was there is unchanged."
+        raise StoreError(f"cannot be written ({error.strerror or error})", where=path, remedy=remedy) from error
+    finally:
+        if scratch is not None:
+            shutil.rmtree(scratch, ignore_errors=True)
