@@ -18,6 +18,7 @@ Only `BackendError` says anything about the machine rather than about the input,
 from __future__ import annotations
 
 from pathlib import Path
+from typing import ClassVar
 
 
 class EnvError(Exception):
@@ -27,7 +28,12 @@ class EnvError(Exception):
         what: what happened, a sentence without the final stop.
         where: the file (or table, or id) in which it happened; printed first.
         remedy: what to type or to do next; printed last.
+
+    Attributes:
+        wrong_usage: whether the mend is to ask for something else, so that a command ends with exit code 2 and not 1.
     """
+
+    wrong_usage: ClassVar[bool] = False
 
     def __init__(self, what: str, *, where: str | Path | None = None, remedy: str | None = None) -> None:
         super().__init__(what)
@@ -48,9 +54,13 @@ class EnvError(Exception):
 class RegistryError(EnvError, LookupError):
     """An environment id that is not registered, or whose entry point cannot be imported."""
 
+    wrong_usage = True
+
 
 class TaskError(EnvError, LookupError):
     """A split, task id, task type or generator setting that the environment does not have."""
+
+    wrong_usage = True
 
 
 class DataError(EnvError, ValueError):

@@ -25,7 +25,9 @@ from rollout.store import Store, Trajectories, read_trajectories
 
 
 class ResumeError(EnvError, ValueError):
-    """The folder holds another run's episodes, or there is nothing to go on with."""
+    """The folder holds another run's episodes."""
+
+    wrong_usage = True
 
 
 @dataclass(frozen=True, slots=True)

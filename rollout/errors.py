@@ -7,3 +7,5 @@ from envs.errors import EnvError
 
 class ModelError(EnvError, ValueError):
     """A model, tokenizer or chat template that is not there, does not load, or cannot be used (wrong usage)."""
+
+    wrong_usage = True

@@ -90,7 +90,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(command: Command, words: Sequence[str]) -> int:
     from configs import ConfigError, build, read_yaml
-    from envs.errors import EnvError, RegistryError, TaskError
+    from envs.errors import EnvError
 
     cls = _load(command.config)
     try:
@@ -102,12 +102,12 @@ def _run(command: Command, words: Sequence[str]) -> int:
         return int(_load(command.run)(build(cls, *layers)))
     except SystemExit as stop:  # argparse has printed its message or the help
         return EXIT_DONE if stop.code in (0, None) else EXIT_USAGE
-    except (ConfigError, RegistryError, TaskError) as error:
+    except ConfigError as error:
         print(f"train-agent {command.name}: {error}", file=sys.stderr)
         return EXIT_USAGE
     except EnvError as error:
         print(f"train-agent {command.name}: {error}", file=sys.stderr)
-        return EXIT_FAILED
+        return EXIT_USAGE if error.wrong_usage else EXIT_FAILED
     except KeyboardInterrupt:
         print(f"\ntrain-agent {command.name}: interrupted", file=sys.stderr)
         return EXIT_FAILED
