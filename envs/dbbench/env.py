@@ -1,0 +1,178 @@
+"""DB-Bench as an environment."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, get_args
+
+from envs.base import Expert, Info, Outcome, TextEnv, Tool
+from envs.dbbench.generator import SPLITS, generated_tasks
+from envs.dbbench.grading import Rule, verdict
+from envs.dbbench.loader import load_tasks
+from envs.dbbench.prompts import INSTRUCTIONS
+from envs.dbbench.protocols import FCProtocol, V02Protocol
+from envs.dbbench.sandbox import DEADLINE, Sandbox
+from envs.dbbench.task import DBTask
+from envs.errors import DataError, TaskError
+from envs.protocol import Protocol
+from envs.protocols import make_protocol
+from envs.task import TaskSet
+
+ANSWER = "answer:"
+"""An action that begins with this commits what follows; every other action is SQL."""
+
+TOOLS = (
+    Tool("execute_sql", "Executes one SQL statement on the database and returns the result.", "query", "{}"),
+    Tool("commit_final_answer", "Commits the final answer and ends the task.", "answers", f"{ANSWER} {{}}", many=True),
+)
+
+
+class DBBenchEnv(TextEnv[DBTask]):
+    """DB-Bench: answer a question about a small database, or change it as asked, by SQL.
+
+    Observation: the question and what is said of the table; then what the database answers: the rows as a Python list
+        of tuples, `[]` after a change, or the error with its number.
+    Action: one SQL statement; or `answer: ["item", ...]`, a JSON list (or a single text), which ends the episode.
+    Reward: 1 at the end of a solved episode, else 0. A question is solved by its answer under `rule`; a change by the
+        hash of the tables, without a commit only under the rule `v02`.
+    End: terminated by the answer; truncated after `max_steps` actions (20).
+    Source: AgentBench (Liu et al. 2023, arXiv:2308.03688), `data/dbbench`; editions in `envs.dbbench.protocols`.
+    Versions: v1.
+
+    `info` holds task, task_type, question, add_description, won (after the end), error (of the last statement, None if
+    there was none) and sql (the statement, None after an answer).
+
+    Args:
+        split: `train` or `valid`, generated; `standard` (300) or `dev` (60), the benchmark's own files.
+        data: the folder of the benchmark's files, or one of them; `AGENTBENCH_HOME`'s `data/dbbench` where it is None.
+        rule: `fc` or `v02`, the official verdicts; `strict`, to train on.
+        backend: a SQLAlchemy URL. `sqlite://` needs nothing; the numbers to publish come from a real MySQL.
+        dialect: what the database is to answer like: `mysql`, or `sqlite` as it is.
+        deadline: seconds that one statement may run.
+        generate: settings of the generator, for the generated splits.
+        max_steps: actions before an episode is truncated.
+
+    Raises:
+        TaskError: on an unknown split or rule.
+        DataError: if the benchmark's file is missing or has bad records.
+        BackendError: if the database cannot be reached.
+    """
+
+    instructions = INSTRUCTIONS
+    tools = TOOLS
+    places = ("data", "backend")
+
+    def __init__(
+        self,
+        split: str = "train",
+        *,
+        data: str | Path | None = None,
+        rule: Rule = "fc",
+        backend: str = "sqlite://",
+        dialect: str = "mysql",
+        deadline: float = DEADLINE,
+        generate: Mapping[str, Any] | None = None,
+        max_steps: int = 20,
+        render_mode: str | None = None,
+    ) -> None:
+        super().__init__(max_steps=max_steps, render_mode=render_mode)
+        if rule not in get_args(Rule):
+            raise TaskError(f"no scoring rule is called {rule!r}", remedy=f"Use one of {', '.join(get_args(Rule))}.")
+        self.rule: Rule = rule
+        self.backend, self.dialect, self.deadline = backend, dialect, deadline
+        self.in_process = backend.startswith("sqlite")
+        self.tasks = TaskSet(_tasks(split, data, generate or {}))
+        self._db: Sandbox | None = None
+        self._answer: object = None
+
+    def solved(self) -> bool:
+        """The verdict of `rule` on the answer so far and the tables as they are."""
+        if self.task is None or self._db is None:
+            return False
+        table_hash = self._db.table_hash() if self.task.is_mutation else None
+        return verdict(self.task, self._answer, table_hash, self.rule)
+
+    def facts(self) -> dict[str, Any]:
+        return {"backend": self.backend.partition("://")[0], "dialect": self.dialect, "rule": self.rule}
+
+    def expert(self) -> Expert:
+        from envs.dbbench.expert import DBExpert
+
+        return DBExpert()
+
+    def protocol(self, name: str) -> Protocol:
+        if name == V02Protocol.name:
+            return V02Protocol()
+        if name == FCProtocol.name:
+            return FCProtocol(self.tools)
+        return make_protocol(name, self.instructions, self.tools, own=(V02Protocol.name, FCProtocol.name))
+
+    def close(self) -> None:
+        self._drop()
+        super().close()
+
+    def _begin(self, task: DBTask) -> tuple[str, Info]:
+        self._drop()
+        self._answer = None
+        self._db = Sandbox(task, backend=self.backend, dialect=self.dialect, deadline=self.deadline)
+        return f"{task.description}\n{task.add_description}", self._about(None, None)
+
+    def _act(self, action: str) -> Outcome:
+        assert self._db is not None
+        if action.lstrip().startswith(ANSWER):
+            self._answer = self._read_answer(action.lstrip().removeprefix(ANSWER))
+            won = self.solved()
+            return Outcome("", float(won), True, {**self._about(None, None), "won": won})
+        reply = self._db.execute(action)
+        return Outcome(reply.text, 0.0, False, self._about(action, reply.error))
+
+    def _settle(self) -> float:
+        return float(self.solved())
+
+    def _about(self, sql: str | None, error: str | None) -> Info:
+        assert self.task is not None
+        task = self.task
+        return {
+            "question": task.description,
+            "add_description": task.add_description,
+            "sql": sql,
+            "error": error,
+            "won": False,
+        }
+
+    def _read_answer(self, text: str) -> object:
+        if self.rule == "v02":
+            return text  # the official code reads the text itself, its leading blank included
+        try:
+            value = json.loads(text)
+        except (ValueError, RecursionError):
+            return text.strip()
+        return "null" if value is None else value  # None is no commit at all
+
+    def _drop(self) -> None:
+        if self._db is not None:
+            self._db.close()
+            self._db = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "_db": None}
+
+
+def _tasks(split: str, data: str | Path | None, generate: Mapping[str, Any]) -> list[DBTask]:
+    if split in SPLITS:
+        return list(generated_tasks(split, **generate))
+    if split not in ("standard", "dev"):
+        known = ", ".join((*SPLITS, "standard", "dev"))
+        raise TaskError(f"dbbench has no split {split!r}", remedy=f"There are: {known}.")
+    home = os.environ.get("AGENTBENCH_HOME")
+    folder = Path(data) if data is not None else Path(home) / "data" / "dbbench" if home else None
+    remedy = f"Pass data=FOLDER with AgentBench's data/dbbench/{split}.jsonl, or set AGENTBENCH_HOME to a checkout."
+    if folder is None:
+        raise DataError(f"the split {split!r} is the benchmark's own file, which is not in this package", remedy=remedy)
+    file = folder if folder.is_file() else folder / f"{split}.jsonl"
+    if not file.is_file():
+        raise DataError("there is no such file", where=file, remedy=remedy)
+    return load_tasks(file)

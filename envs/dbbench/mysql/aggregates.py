@@ -1,0 +1,225 @@
+"""Aggregates that SQLite does not have: exact DECIMAL sums, GROUP_CONCAT, the first value of a group ..."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import deque
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+from envs.dbbench.mysql.collation import sort_key
+from envs.dbbench.mysql.errors import MySQLError
+
+GROUP_CONCAT_BYTES = 1024  # group_concat_max_len
+MAX_GROUP_TEXT = 20_000_000
+
+
+class Aggregate:
+    """SQLite's protocol: step a row in, inverse the oldest out of a window's frame, value, finalize."""
+
+    def step(self, *cells: Any) -> None:
+        raise NotImplementedError
+
+    def inverse(self, *cells: Any) -> None:
+        raise NotImplementedError
+
+    def value(self) -> Any:
+        raise NotImplementedError
+
+    def finalize(self) -> Any:
+        return self.value()
+
+
+class DecimalSum(Aggregate):
+    """SUM of DECIMAL texts, as text."""
+
+    def __init__(self) -> None:
+        self.sum = Decimal(0)
+        self.count = 0
+
+    def step(self, *cells: Any) -> None:
+        if cells[0] is not None:
+            self.sum += Decimal(str(cells[0]))
+            self.count += 1
+
+    def inverse(self, *cells: Any) -> None:
+        if cells[0] is not None:
+            self.sum -= Decimal(str(cells[0]))
+            self.count -= 1
+
+    def value(self) -> Any:
+        return f"{self.sum:f}" if self.count else None
+
+
+class DecimalAverage(DecimalSum):
+    """AVG of DECIMAL texts, to more digits than any type keeps."""
+
+    def value(self) -> Any:
+        if not self.count:
+            return None
+        quotient = Fraction(self.sum) / self.count
+        scaled = quotient * 10**32
+        return f"{Decimal(math.trunc(scaled)).scaleb(-32):f}"
+
+
+class First(Aggregate):
+    """The value of the group's first row."""
+
+    def __init__(self) -> None:
+        self.cells: deque[Any] = deque()
+        self.framed = False
+
+    def step(self, *cells: Any) -> None:
+        if not self.cells:
+            self.cells.append(cells[0])
+
+    def inverse(self, *cells: Any) -> None:
+        self.cells.clear()
+
+    def value(self) -> Any:
+        return self.cells[0] if self.cells else None
+
+
+class One(First):
+    """The value of a scalar subquery. Error 1242 on a second row."""
+
+    def step(self, *cells: Any) -> None:
+        if self.cells:
+            raise MySQLError(1242)
+        self.cells.append(cells[0])
+
+
+class CountDistinct(Aggregate):
+    """COUNT(DISTINCT a, b, ...): rows with a NULL do not count."""
+
+    def __init__(self) -> None:
+        self.seen: set[tuple[Any, ...]] = set()
+
+    def step(self, *cells: Any) -> None:
+        if None not in cells:
+            self.seen.add(tuple(sort_key(cell) if isinstance(cell, str) else cell for cell in cells))
+
+    def value(self) -> Any:
+        return len(self.seen)
+
+
+class GroupConcat(Aggregate):
+    """GROUP_CONCAT: the first cell is a JSON list [separator, distinct, width, [descending ...], [kinds ...]], then
+    the expressions, then the order's keys. The result is cut at 1,024 bytes."""
+
+    def __init__(self) -> None:
+        self.settings: list[Any] = []
+        self.rows: list[tuple[str, list[Any]]] = []
+        self.seen: set[str] = set()
+        self.size = 0
+
+    def step(self, *cells: Any) -> None:
+        if not self.settings:
+            self.settings = json.loads(cells[0])
+        _, distinct, width, descending, kinds = self.settings
+        parts = cells[1 : 1 + width]
+        if None in parts or (not descending and self.size > GROUP_CONCAT_BYTES):
+            return
+        text = "".join(parts)
+        if distinct:
+            key = sort_key(text)
+            if key in self.seen:
+                return
+            self.seen.add(key)
+        keys = [_order_key(cell, kind) for cell, kind in zip(cells[1 + width :], kinds, strict=True)]
+        self.size += len(text) + sum(len(key[1]) for key in keys if isinstance(key[1], str))
+        if self.size > MAX_GROUP_TEXT:
+            raise MySQLError(1153)
+        self.rows.append((text[:GROUP_CONCAT_BYTES], keys))
+
+    def value(self) -> Any:
+        if not self.rows:
+            return None
+        separator, _, _, descending, _ = self.settings
+        if descending:
+            self.rows.reverse()  # the server keeps them in a tree, where equal keys go to the left
+        for place in reversed(range(len(descending))):
+            self.rows.sort(key=lambda row: row[1][place], reverse=descending[place])
+        joined = separator.join(text for text, _ in self.rows)
+        raw = joined[:GROUP_CONCAT_BYTES].encode("utf-8", "replace")[:GROUP_CONCAT_BYTES]
+        return raw.decode("utf-8", "ignore")
+
+
+def _order_key(cell: Any, kind: str) -> tuple[int, Any]:
+    """A cell as something that sorts: NULL first, then numbers, then texts."""
+    if cell is None:
+        return 0, 0
+    if kind == "text":
+        return 2, sort_key(cell)
+    return (1, Decimal(cell)) if kind == "decimal" else (2 if isinstance(cell, str) else 1, cell)
+
+
+class Variance(Aggregate):
+    """Welford's recurrence, as the server computes it; two cells: the number and what to return."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.mean = self.squares = 0.0
+        self.kind = "pop"
+
+    def step(self, *cells: Any) -> None:
+        number, self.kind = cells
+        if number is None:
+            return
+        self.count += 1
+        delta = number - self.mean
+        self.mean += delta / self.count
+        self.squares += delta * (number - self.mean)
+
+    def value(self) -> Any:
+        sample = "samp" in self.kind
+        if self.count < 1 + sample:
+            return None
+        variance = self.squares / (self.count - sample)
+        return math.sqrt(variance) if "std" in self.kind else variance
+
+
+class Bits(Aggregate):
+    """BIT_AND, BIT_OR, BIT_XOR; two cells: the number and the operator."""
+
+    def __init__(self) -> None:
+        self.result: int | None = None
+        self.operator = ""
+
+    def step(self, *cells: Any) -> None:
+        number, self.operator = cells
+        if number is None:
+            return
+        bits = int(number) % 2**64
+        if self.result is None:
+            self.result = bits
+        elif self.operator == "and":
+            self.result &= bits
+        else:
+            self.result = self.result | bits if self.operator == "or" else self.result ^ bits
+
+    def value(self) -> Any:
+        result = self.result if self.result is not None else (2**64 - 1 if self.operator == "and" else 0)
+        return result if result < 2**63 else f"{result:020d}"
+
+
+AGGREGATES: dict[str, type[Aggregate]] = {
+    "decimal_sum": DecimalSum, "decimal_avg": DecimalAverage, "first": First, "one": One,
+    "count_distinct": CountDistinct, "group_concat": GroupConcat, "variance": Variance, "bits": Bits,
+}  # fmt: skip
+
+
+def reporting(aggregate: type[Aggregate], failures: list[BaseException]) -> type[Aggregate]:
+    """The aggregate, leaving what it raises in `failures`."""
+
+    class Reporting(aggregate):  # type: ignore[valid-type, misc]
+        def step(self, *cells: Any) -> None:
+            try:
+                super().step(*cells)
+            except Exception as error:
+                failures.append(error)
+                raise
+
+    return Reporting

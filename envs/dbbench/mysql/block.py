@@ -1,0 +1,131 @@
+"""The SQL of one translated query block: its clauses in SQLite's order, its groups and rollups, its LIMIT."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from envs.dbbench.mysql import grouping
+from envs.dbbench.mysql.filesort import Sorting
+from envs.dbbench.mysql.scope import Scope
+from envs.dbbench.mysql.tree import (
+    Literal,
+    OrderItem,
+    Select,
+    SetOperation,
+    Values,
+)
+from envs.dbbench.mysql.types import Value, ordered, sort_key
+
+
+class Block:
+    """The text of one translated query block."""
+
+    def __init__(
+        self,
+        node: Select,
+        scope: Scope,
+        source: str,
+        where: str,
+        keys: list[Value],
+        having: str,
+        order: list[tuple[Value, OrderItem]],
+        grouped: bool,
+    ) -> None:
+        self.node, self.scope, self.source, self.keys = node, scope, source, keys
+        self.having, self.order, self.grouped = having, order, grouped
+        self.where = f" WHERE {scope.finish(where, False)}" if where else ""
+
+    def sql(self, extra: str) -> str:
+        if self.having and not self.keys:
+            # SQLite wants an aggregate in the select list before it takes HAVING for one group.
+            outs = ", ".join(f"o{i}" for i in range(len(self.scope.item_values)))
+            return f"SELECT {outs} FROM ({self._body([], ', COUNT(*) AS n')})" + limit_sql(self.node)
+        text = self._body([key.sql for key in self.keys], extra)
+        order = [sort_key(value) + (" DESC" if item.descending else "") for value, item in self.order]
+        order += self._group_order()
+        if order:
+            text += " ORDER BY " + self.scope.finish(", ".join(order), self.grouped)
+        return text + limit_sql(self.node)
+
+    def unsorted(self) -> tuple[str, Sorting] | None:
+        """The block with its rows as MySQL reads them, their keys behind, and how it would order them; None where
+        that order is not known (joins, derived tables, windows)."""
+        node, sources = self.node, self.scope.sources
+        if not self.order or node.distinct or node.rollup or self.scope.window_calls:
+            return None
+        if len(sources) != 1 or sources[0].base is None:
+            return None
+        keys = "".join(f", {sort_key(value)} AS k{i}" for i, (value, _) in enumerate(self.order))
+        text = self._body([key.sql for key in self.keys], self.scope.finish(keys, self.grouped))
+        if tail := self._group_order():
+            text += " ORDER BY " + self.scope.finish(", ".join(tail), True)
+        limit = int(node.limit.value) if isinstance(node.limit, Literal) else None
+        offset = int(node.offset.value) if isinstance(node.offset, Literal) else 0
+        return text, Sorting(tuple(item.descending for _, item in self.order), limit, offset)
+
+    def _body(self, keys: list[str], extra: str) -> str:
+        word = "SELECT DISTINCT" if self.node.distinct else "SELECT"
+        items = [
+            f"{ordered(value) if self.node.distinct else value.sql} AS o{i}"
+            for i, value in enumerate(self.scope.item_values)
+        ]
+        text = f"{word} {self.scope.finish(', '.join(items), self.grouped)}{extra}{self.source}{self.where}"
+        if keys:
+            collated = [sort_key(key, sql) for key, sql in zip(self.keys, keys, strict=False)]
+            text += " GROUP BY " + self.scope.finish(", ".join(collated), False)
+        if self.having:
+            # A block that aggregates without GROUP BY is one group.
+            text += f" HAVING {self.scope.finish(self.having, self.grouped)}"
+        return text
+
+    def _group_order(self) -> list[str]:
+        """MySQL groups in a temporary table: groups come in the order of their first rows. Only where an aggregate
+        needs sorted input (GROUP_CONCAT, DISTINCT) they come sorted. Ties of ORDER BY keep that order."""
+        if not self.node.group:
+            return []
+        if grouping.needs_sorting(self.node):
+            return []  # SQLite sorts to group, and leaves the groups so
+        return [f"MIN({s.sql_alias}.rowid)" for s in self.scope.sources if s.base is not None]
+
+    def rollup(self) -> str:
+        """WITH ROLLUP: one block for each number of leading keys; the keys left out are NULL."""
+        levels = []
+        full = [key.sql for key in self.keys]
+        for kept in range(len(full), -1, -1):
+            extra = "".join(
+                f", {self.scope.finish(sql, True) if i < kept else 'NULL'} AS k{i}, {int(i >= kept)} AS g{i}"
+                for i, sql in enumerate(full)
+            )
+            items = [replace_keys(value, full[kept:]) for value in self.scope.item_values]
+            block = Block(self.node, self.scope, self.source, "", self.keys, self.having, [], True)
+            block.where = self.where
+            saved, self.scope.item_values = self.scope.item_values, items
+            levels.append(block._body(full[:kept] or ["NULL"], extra))
+            self.scope.item_values = saved
+        outs = ", ".join(f"o{i}" for i in range(len(self.scope.item_values)))
+        order = [
+            sort_key(value, f"o{[v.sql for v in self.scope.item_values].index(value.sql)}")
+            + (" DESC" if item.descending else "")
+            for value, item in self.order
+            if value.sql in [v.sql for v in self.scope.item_values]
+        ]
+        order += [part for i, key in enumerate(self.keys) for part in (f"g{i}", sort_key(key, f"k{i}"))]
+        text = f"SELECT {outs} FROM ({' UNION ALL '.join(levels)}) ORDER BY {', '.join(order)}"
+        return text + limit_sql(self.node)
+
+
+def replace_keys(value: Value, dropped: list[str]) -> Value:
+    sql = value.sql
+    for key in dropped:
+        sql = sql.replace(key, "NULL")
+    return replace(value, sql=sql)
+
+
+def limit_sql(node: Select | SetOperation | Values) -> str:
+    """LIMIT and OFFSET, capped at what SQLite counts to."""
+    if not isinstance(node.limit, Literal):
+        return ""
+    text = f" LIMIT {min(int(node.limit.value), 2**63 - 1)}"
+    if isinstance(node.offset, Literal):
+        text += f" OFFSET {min(int(node.offset.value), 2**63 - 1)}"
+    return text

@@ -1,0 +1,65 @@
+"""CAST and CONVERT."""
+
+from __future__ import annotations
+
+from envs.dbbench.mysql import calls
+from envs.dbbench.mysql.errors import MySQLError
+from envs.dbbench.mysql.tree import (
+    Cast,
+)
+from envs.dbbench.mysql.types import (
+    BINARY,
+    DATE,
+    DATETIME,
+    DOUBLE,
+    FLOAT,
+    INT,
+    TEXT,
+    TIME,
+    UINT,
+    Value,
+    as_decimal,
+    as_double,
+    as_integer,
+    as_text,
+    decimal,
+)
+
+
+def cast(value: Value, node: Cast) -> Value:
+    """CAST and CONVERT. Raises 1425 to 1427 for DECIMAL sizes that MySQL refuses."""
+    kind, source = node.type, value.type.kind
+    if kind == "CHAR" or kind == "BINARY":
+        text = as_text(value)
+        sql = text if node.precision is None else f"m_left({text}, {node.precision})"
+        return Value(sql, TEXT if kind == "CHAR" else BINARY, value.literal, constant=value.constant)
+    if kind == "SIGNED":
+        return Value(as_integer(value) if source != "text" else f"CAST({value.sql} AS INTEGER)", INT)
+    if kind == "UNSIGNED":
+        if source == "text":
+            return Value(f"m_cast_unsigned({value.sql})", UINT)
+        return Value(f"m_number_unsigned({value.sql if value.type.numeric else as_integer(value)})", UINT)
+    if kind in ("DOUBLE", "FLOAT"):
+        single = kind == "FLOAT" and (node.precision or 0) <= 24
+        return Value(f"m_single({as_double(value)})" if single else as_double(value), FLOAT if single else DOUBLE)
+    if kind == "DECIMAL":
+        return _cast_decimal(value, node)
+    if kind == "YEAR":
+        return Value(f"m_year({calls.as_moment(value)})" if source != "int" else value.sql, INT)
+    if kind == "JSON":
+        return Value(as_text(value), TEXT)
+    return Value(f"m_cast_{kind.lower()}({calls.as_moment(value) if kind != 'TIME' else as_text(value)})",
+                 {"DATE": DATE, "TIME": TIME}.get(kind, DATETIME))  # fmt: skip
+
+
+def _cast_decimal(value: Value, node: Cast) -> Value:
+    precision = node.precision or 10
+    scale = node.scale or 0
+    if precision > 65:
+        raise MySQLError(1426, precision, "cast", 65)
+    if scale > 30:
+        raise MySQLError(1425, scale, "cast", 30)
+    if scale > precision:
+        raise MySQLError(1427, "")
+    text = value.sql if value.type.kind == "text" else as_text(value) if value.type.real else as_decimal(value)
+    return Value(f"m_cast_decimal({text}, {precision}, {scale})", decimal(scale))

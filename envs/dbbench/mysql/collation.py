@@ -1,0 +1,176 @@
+"""utf8mb4_0900_ai_ci: comparison by primary weights of the Unicode collation algorithm, without padding.
+
+Case and accents do not count; punctuation does (no character is "variable"); controls and combining marks weigh
+nothing. The order of what is below the letters is the default collation table's (UTS #10, version 9), written down
+for the characters that tables of facts contain; other symbols follow in the order of their code points.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import lru_cache
+
+_PUNCTUATION = (
+    "\t\n\x0b\x0c\r\x85\u2028\u2029 _‿⁀⁔-‐‒–—―,、;:!¡?¿.。·'‘’‚‛‹›\"“”„‟«»()[]{}"
+    "《》「」『』【】〔〕§¶@*/\\&#%‰‱†‡•‣‧′‵※"
+    "`´¨^¯˘˙¸˛°©®℗™+±÷×<=>¬|¦~⁒⁄←→↑↓↔∀∂∃∅∆∇∈∏∑−∓∗∙√∝∞∟∠∧∨∩∪∫≈≠≡≤≥■□▪▲△▶▷▼▽◀◆◇○◎●★☆☉♀♂♠♣♥♦♩♪♫♭♯✓✔✕✗"
+)
+_CURRENCY = "¤¢$£¥₠₡₢₣₤₥₦₧₩₪₫€₭₮₯₰₱₲₳₴₵₸₹₺₽₿"
+# Latin letters without a decomposition that the table all the same gives a base letter's weight.
+_BASE = {"æ": "ae", "đ": "d", "ð": "d", "ħ": "h", "ł": "l", "ø": "o", "œ": "oe", "ß": "ss", "ẞ": "ss"}
+# ... and those that follow a letter with a weight of their own.
+_AFTER = {"ƒ": "f", "ı": "i", "ȷ": "j", "ĸ": "q", "ŋ": "n", "ŧ": "t", "ə": "e", "þ": "z", "ʻ": "z", "ʼ": "z"}
+
+_FIRST_OF_CLASS = {"symbol": "\u0800", "currency": "\u0900", "digit": "\u0a00", "latin": "\u1000", "letter": "\u2000"}
+
+
+class _Weights(dict[int, str]):
+    """Code point -> its weights as a string: `str.translate` makes a sort key. Filled on demand."""
+
+    def __missing__(self, code: int) -> str:
+        weight = self[code] = _weight(chr(code))
+        return weight
+
+
+class _Units(dict[int, int]):
+    """Code point -> one code point for each class of equal weight: LIKE compares character by character."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._known: dict[str, int] = {}
+
+    def __missing__(self, code: int) -> int:
+        weight = _WEIGHTS[code] or f"\0{code}"
+        unit = self[code] = self._known.setdefault(weight, 0x20000 + len(self._known))
+        return unit
+
+
+def _weight(char: str) -> str:
+    if (place := _PUNCTUATION.find(char)) >= 0:
+        return chr(0x100 + place)
+    if (place := _CURRENCY.find(char)) >= 0:
+        return chr(0x900 + place)
+    lowered = char.lower()
+    if lowered in _AFTER:
+        return chr(0x1000 + 64 * (ord(_AFTER[lowered]) - 97) + 1 + list(_AFTER).index(lowered))
+    parts = _BASE.get(lowered) or unicodedata.normalize("NFKD", lowered)
+    return _simple_weight(parts) if parts == lowered else "".join(map(_weight, parts))
+
+
+def _simple_weight(char: str) -> str:
+    if "a" <= char <= "z":
+        return chr(0x1000 + 64 * (ord(char) - 97))
+    category = unicodedata.category(char)
+    if category[0] == "C" or unicodedata.combining(char) not in (0, 9):
+        return ""
+    if category == "Nd":
+        return chr(0x0A00 + unicodedata.decimal(char))
+    if category[0] in "PSZ":
+        return _FIRST_OF_CLASS["symbol"] + char
+    if "\u30a1" <= char <= "\u30f6":
+        char = chr(ord(char) - 0x60)  # katakana weighs as hiragana
+    return _FIRST_OF_CLASS["letter"] + char
+
+
+_WEIGHTS = _Weights()
+_UNITS = _Units()
+
+
+def sort_key(text: str) -> str:
+    """The key whose order and equality are the collation's."""
+    return text.translate(_WEIGHTS)
+
+
+@lru_cache(maxsize=8192)
+def _cached_key(text: str) -> str:
+    return sort_key(text)
+
+
+def compare(left: str, right: str) -> int:
+    """-1, 0 or 1, as SQLite's collation callback wants it."""
+    if left == right:
+        return 0
+    if len(left) > 256 or len(right) > 256:
+        a, b = sort_key(left), sort_key(right)
+    else:
+        a, b = _cached_key(left), _cached_key(right)
+    return (a > b) - (a < b)
+
+
+def equal(left: str, right: str) -> bool:
+    return compare(left, right) == 0
+
+
+def fold(text: str) -> str:
+    """`text` with each character replaced by its class of equal weight; of the same length."""
+    return text.translate(_UNITS)
+
+
+@lru_cache(maxsize=512)
+def _like_parts(pattern: str, escape: str, binary: bool) -> tuple[tuple[re.Pattern[str] | str, ...], bool]:
+    """The pieces between the `%`, and whether there is no `%` at all."""
+    pieces: list[list[str]] = [[]]
+    at = 0
+    while at < len(pattern):
+        char = pattern[at]
+        if char == escape and at + 1 < len(pattern):
+            at += 1
+            pieces[-1].append(_like_char(pattern[at], binary))
+        elif char == "%":
+            pieces.append([])
+        else:
+            pieces[-1].append("" if char == "_" else _like_char(char, binary))
+        at += 1
+    return tuple(_like_piece(piece) for piece in pieces), len(pieces) == 1
+
+
+def _like_char(char: str, binary: bool) -> str:
+    return char if binary else fold(char)
+
+
+def _like_piece(piece: list[str]) -> re.Pattern[str] | str:
+    if "" not in piece:
+        return "".join(piece)
+    return re.compile("".join(re.escape(char) if char else "." for char in piece), re.DOTALL)
+
+
+def like(text: str, pattern: str, escape: str = "\\", binary: bool = False) -> bool:
+    """`text LIKE pattern ESCAPE escape`. Time grows with the lengths' product at the worst, never beyond.
+
+    Raises TimeoutError where that product would take seconds.
+    """
+    parts, exact = _like_parts(pattern, escape, binary)
+    if len(text) * len(pattern) > 200_000_000:
+        raise TimeoutError
+    folded = text if binary else fold(text)
+    if exact:
+        part = parts[0]
+        return folded == part if isinstance(part, str) else part.fullmatch(folded) is not None
+    at = _match_at_start(parts[0], folded)
+    if at < 0:
+        return False
+    for part in parts[1:-1]:
+        if isinstance(part, str):
+            found = folded.find(part, at)
+            at = found + len(part)
+        else:
+            match = part.search(folded, at)
+            found, at = (match.start(), match.end()) if match else (-1, 0)
+        if found < 0:
+            return False
+    return _match_at_end(parts[-1], folded, at)
+
+
+def _match_at_start(part: re.Pattern[str] | str, text: str) -> int:
+    if isinstance(part, str):
+        return len(part) if text.startswith(part) else -1
+    match = part.match(text)
+    return match.end() if match else -1
+
+
+def _match_at_end(part: re.Pattern[str] | str, text: str, at: int) -> bool:
+    if isinstance(part, str):
+        return len(text) - len(part) >= at and text.endswith(part)
+    length = len(re.sub(r"\\(.)", r"\1", part.pattern, flags=re.DOTALL))
+    return len(text) - length >= at and part.fullmatch(text, len(text) - length) is not None

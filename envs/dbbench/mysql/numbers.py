@@ -1,0 +1,128 @@
+"""Numbers as MySQL makes, rounds and prints them. DECIMAL values are text with their scale's digits: `12.50`."""
+
+from __future__ import annotations
+
+import math
+import re
+from decimal import ROUND_DOWN, ROUND_HALF_UP, Context, Decimal, localcontext
+
+MAX_SCALE = 30
+_CONTEXT = Context(prec=120, rounding=ROUND_HALF_UP)
+_PREFIX = re.compile(r"[ \t\n\r\v\f]*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)")
+_INTEGER = re.compile(r"[ \t\n\r\v\f]*([+-]?\d+)", re.ASCII)
+
+
+def double_of(text: str) -> float:
+    """The number a string begins with, 0 without one."""
+    match = _PREFIX.match(text[:400])
+    return float(match.group(1)) if match else 0.0
+
+
+def integer_of(text: str) -> int:
+    """CAST(text AS SIGNED) before the range is looked at."""
+    match = _INTEGER.match(text[:80])
+    return int(match.group(1)) if match else 0
+
+
+def decimal_of(text: str) -> Decimal:
+    match = _PREFIX.match(text[:400])
+    if match is None:
+        return Decimal(0)
+    value = Decimal(match.group(1))
+    return value if abs(value.adjusted()) < 200 else Decimal(0)
+
+
+def fixed(value: Decimal, scale: int) -> str:
+    """`value` rounded half away from zero to `scale` digits, as text."""
+    with localcontext(_CONTEXT):
+        rounded = value.quantize(Decimal(1).scaleb(-scale))
+        if not rounded:
+            rounded = abs(rounded)
+        return f"{rounded:f}"
+
+
+def truncated(value: Decimal, scale: int) -> str:
+    with localcontext(_CONTEXT):
+        cut = value.quantize(Decimal(1).scaleb(-scale), rounding=ROUND_DOWN)
+        return f"{cut or abs(cut):f}"
+
+
+def arithmetic(operator: str, left: Decimal, right: Decimal, scale: int) -> str | None:
+    """A DECIMAL operation to `scale` digits; None for a division by zero."""
+    with localcontext(_CONTEXT):
+        if operator in ("/", "%", "div") and not right:
+            return None
+        if operator == "+":
+            result = left + right
+        elif operator == "-":
+            result = left - right
+        elif operator == "*":
+            result = left * right
+        elif operator == "/":
+            result = left / right
+        elif operator == "%":
+            result = left - right * (left / right).to_integral_value(rounding=ROUND_DOWN)
+        else:
+            result = (left / right).to_integral_value(rounding=ROUND_DOWN)
+    return truncated(result, scale) if operator == "/" else fixed(result, scale)
+
+
+def compare_decimals(left: str, right: str) -> int:
+    """SQLite's collation callback for DECIMAL texts."""
+    if left == right:
+        return 0
+    a, b = decimal_of(left), decimal_of(right)
+    return (a > b) - (a < b)
+
+
+def double_text(value: float) -> str:
+    """A DOUBLE as MySQL prints it (my_gcvt): shortest digits, e-notation beyond 15 places."""
+    if value != value or math.isinf(value):
+        return "0"
+    if value == 0:
+        return "0" if math.copysign(1, value) > 0 else "-0"
+    sign, digits, exponent = Decimal(repr(value)).as_tuple()
+    assert isinstance(exponent, int)
+    text = "".join(map(str, digits)).rstrip("0") or "0"
+    point = len(digits) + exponent  # the decimal point's place counted from the first digit
+    prefix = "-" if sign else ""
+    if -14 <= point <= 15:
+        if point <= 0:
+            return f"{prefix}0.{'0' * -point}{text}"
+        if len(text) <= point:
+            return prefix + text.ljust(point, "0")
+        return f"{prefix}{text[:point]}.{text[point:]}"
+    mantissa = text if len(text) == 1 else f"{text[0]}.{text[1:]}"
+    return f"{prefix}{mantissa}e{point - 1}"
+
+
+def round_double(value: float, places: int) -> float:
+    """ROUND of a DOUBLE: half to even of the scaled value, like the C library's rint."""
+    if abs(places) > 308:
+        return value if places > 0 else 0.0
+    factor = 10.0 ** abs(places)
+    scaled = value / factor if places < 0 else value * factor
+    if math.isinf(scaled) or math.isnan(scaled) or abs(scaled) > 2**53:
+        return value
+    whole = float(round(scaled))
+    return whole * factor if places < 0 else whole / factor
+
+
+def truncate_double(value: float, places: int) -> float:
+    if abs(places) > 308:
+        return value if places > 0 else 0.0
+    factor = 10.0 ** abs(places)
+    scaled = value / factor if places < 0 else value * factor
+    if math.isinf(scaled) or abs(scaled) > 2**53:
+        return value
+    whole = float(math.trunc(scaled))
+    return whole * factor if places < 0 else whole / factor
+
+
+def rint(value: float) -> int:
+    """A DOUBLE as an integer, saturating at BIGINT's ends."""
+    if value >= 9.2233720368547758e18:
+        return 2**63 - 1
+    if value <= -9.2233720368547758e18:
+        return -(2**63)
+    return round(value)

@@ -1,0 +1,276 @@
+"""What the translated SQL calls inside SQLite: collations, conversions, operators and aggregates of MySQL's.
+
+`install(connection, failures, watch)` registers all of it. An error raised by one of them reaches Python only as
+"user-defined function raised exception"; the error itself is left in `failures`.
+"""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+import struct
+from collections.abc import Callable
+from decimal import Decimal
+from time import monotonic
+from typing import Any
+
+from envs.dbbench.mysql import aggregates, calls, collation, numbers
+from envs.dbbench.mysql.errors import MySQLError
+from envs.dbbench.mysql.functions import FUNCTIONS, MAX_TEXT
+from envs.dbbench.mysql.temporal import parse_moment, parse_time
+
+Failures = list[BaseException]
+
+
+class Watch:
+    """The deadline of the statement that runs, and how much text its functions may still make."""
+
+    BYTES = 60_000_000
+
+    def __init__(self) -> None:
+        self.began = self.end = math.inf
+        self.left = self.BYTES
+
+    def start(self, seconds: float) -> None:
+        self.began = monotonic()
+        self.end = self.began + seconds
+        self.left = self.BYTES
+
+    def expired(self) -> bool:
+        return monotonic() > self.end
+
+    def elapsed(self) -> float:
+        return monotonic() - self.began
+
+    def spend(self, result: object) -> None:
+        """Raises 3024 when the time or the text is used up."""
+        if monotonic() > self.end:
+            raise MySQLError(3024)
+        if isinstance(result, str) and len(result) > 1000:
+            self.left -= len(result)
+            if self.left < 0:
+                raise MySQLError(1153)
+
+
+def uint_text(number: int | str) -> str:
+    return str(number) if isinstance(number, int) else number.lstrip("0")
+
+
+def unsigned(number: int) -> int | str:
+    """A number as UINT: modulo 2**64, as text of 20 digits where SQLite's integers end."""
+    number = min(number, 2**64 - 1) if number >= 0 else max(number, -(2**63)) % 2**64
+    return number if number < 2**63 else f"{number:020d}"
+
+
+def cast_unsigned(text: str) -> int | str:
+    return unsigned(numbers.integer_of(text))
+
+
+def number_unsigned(number: float | str) -> int | str:
+    return unsigned(_round_integer(number) if not isinstance(number, int) else number)
+
+
+def double_text(number: float, scale: int) -> str:
+    return numbers.double_text(number) if scale >= 31 else f"{numbers.round_double(number, scale):.{scale}f}"
+
+
+def fit_decimal(text: str, scale: int) -> str:
+    return numbers.fixed(numbers.decimal_of(text), scale)
+
+
+def cast_decimal(text: str, precision: int, scale: int) -> str:
+    value = Decimal(numbers.fixed(numbers.decimal_of(text), scale))
+    largest = Decimal(10 ** (precision - scale)) - Decimal(1).scaleb(-scale)
+    return f"{max(min(value, largest), -largest):f}"
+
+
+def cut(text: str, digits: int) -> str:
+    return numbers.truncated(Decimal(text), digits)
+
+
+def operate(operator: str, left: str, right: str, scale: int) -> str | None:
+    return numbers.arithmetic(operator, Decimal(left), Decimal(right), scale)
+
+
+def round_decimal(text: str, places: int, scale: int) -> str:
+    value = Decimal(text)
+    if places < 0:
+        unit = Decimal(10) ** min(-places, 80)
+        return numbers.fixed(Decimal(numbers.fixed(value / unit, 0)) * unit, scale)
+    return numbers.fixed(Decimal(numbers.fixed(value, min(places, scale))), scale)
+
+
+def truncate_decimal(text: str, places: int, scale: int) -> str:
+    value = Decimal(text)
+    if places < 0:
+        unit = Decimal(10) ** min(-places, 80)
+        return numbers.fixed(Decimal(numbers.truncated(value / unit, 0)) * unit, scale)
+    return numbers.fixed(Decimal(numbers.truncated(value, min(places, scale))), scale)
+
+
+def round_whole(number: int, places: int) -> int:
+    return int(Decimal(round_decimal(str(number), places, 0)))
+
+
+def truncate_whole(number: int, places: int) -> int:
+    return int(Decimal(truncate_decimal(str(number), places, 0)))
+
+
+def floor_decimal(text: str) -> int:
+    return math.floor(Decimal(text))
+
+
+def ceil_decimal(text: str) -> int:
+    return math.ceil(Decimal(text))
+
+
+def float_remainder(left: float, right: float) -> float | None:
+    return math.fmod(left, right) if right else None
+
+
+def integer_quotient(left: float, right: float) -> int | None:
+    return max(min(math.trunc(left / right), 2**63 - 1), -(2**63)) if right else None
+
+
+def single(number: float) -> float:
+    """A FLOAT's value."""
+    try:
+        value: float = struct.unpack("f", struct.pack("f", number))[0]
+    except OverflowError:
+        return math.copysign(3.4028234663852886e38, number)
+    return value
+
+
+def temporal_number(text: str) -> int:
+    """2012-01-31 as 20120131, 10:20:30 as 102030."""
+    if ":" in text[:5] or text.startswith("-"):
+        micros = parse_time(text) or 0
+        seconds = abs(micros) // 1_000_000
+        number = seconds // 3600 * 10000 + seconds // 60 % 60 * 100 + seconds % 60
+        return -number if micros < 0 else number
+    moment = parse_moment(text)
+    if moment is None:
+        return 0
+    number = moment.year * 10000 + moment.month * 100 + moment.day
+    if moment.has_time:
+        number = number * 1_000_000 + moment.hour * 10000 + moment.minute * 100 + moment.second
+    return number
+
+
+def format_double(number: float, places: int) -> str:
+    places = max(0, min(places, 30))
+    return f"{numbers.round_double(number, places):,.{places}f}"
+
+
+def format_decimal(text: str, places: int) -> str:
+    places = max(0, min(places, 30))
+    return f"{Decimal(numbers.fixed(Decimal(text), places)):,f}"
+
+
+def bitwise(operator: str, left: int, right: int) -> int | str | None:
+    a, b = int(left) % 2**64, int(right) % 2**64
+    if operator in ("<<", ">>"):
+        return unsigned((a << b) % 2**64 if operator == "<<" else a >> b) if b < 64 else 0
+    return unsigned({"&": a & b, "|": a | b, "^": a ^ b}[operator])
+
+
+def invert(number: int) -> int | str:
+    return unsigned(~int(number) % 2**64)
+
+
+def like(text: str, pattern: str, escape: str, binary: int) -> int:
+    try:
+        return int(collation.like(text, pattern, escape, bool(binary)))
+    except TimeoutError:
+        raise MySQLError(3024) from None
+
+
+def extreme(kind: str, *items: Any) -> Any:
+    """GREATEST and LEAST; kind is `greatest` or `least` and the comparison's type."""
+    which, _, by = kind.partition(" ")
+    best = items[0]
+    for item in items[1:]:
+        if by == "text":
+            sign = collation.compare(item, best)
+        elif by == "decimal":
+            sign = numbers.compare_decimals(item, best)
+        else:
+            sign = (item > best) - (item < best)
+        if sign * (1 if which == "greatest" else -1) > 0:
+            best = item
+    return best
+
+
+def text_key(text: str) -> str:
+    """What a text sorts and groups by. Comparing keys costs SQLite nothing, a collation calls back each time."""
+    return collation.sort_key(text)
+
+
+def decimal_key(text: str) -> str:
+    return f"{int(Decimal(text).scaleb(30)) + 10**100:0101d}"
+
+
+def check_depth(depth: int) -> int:
+    """cte_max_recursion_depth."""
+    if depth > 1000:
+        raise MySQLError(3636, 1001)
+    return depth
+
+
+def fail(number: int, *details: object) -> None:
+    raise MySQLError(number, *details)
+
+
+_SCALARS: dict[str, Callable[..., Any]] = {
+    "uint_text": uint_text, "cast_unsigned": cast_unsigned, "number_unsigned": number_unsigned,
+    "double_text": double_text, "decimal": fit_decimal, "cast_decimal": cast_decimal, "operate": operate, "cut": cut,
+    "round_decimal": round_decimal, "truncate_decimal": truncate_decimal, "round_whole": round_whole,
+    "truncate_whole": truncate_whole, "floor_decimal": floor_decimal, "ceil_decimal": ceil_decimal,
+    "round_double": numbers.round_double, "truncate_double": numbers.truncate_double, "remainder": float_remainder,
+    "quotient": integer_quotient, "single": single, "round_integer": lambda x: _round_integer(x),
+    "temporal_number": temporal_number, "format_double": format_double, "format_decimal": format_decimal,
+    "bitwise": bitwise, "invert": invert, "like": like, "extreme": extreme, "depth": check_depth,
+    "text_key": text_key, "decimal_key": decimal_key, "floor": math.floor, "ceil": math.ceil,
+}  # fmt: skip
+
+
+def _round_integer(number: float | str) -> int:
+    return numbers.rint(number) if isinstance(number, float) else int(numbers.fixed(Decimal(number), 0))
+
+
+def install(connection: sqlite3.Connection, failures: Failures, watch: Watch) -> None:
+    """Registers collations, functions and aggregates on a connection."""
+    assert calls.LIBRARIES
+    connection.create_collation("m_text", collation.compare)
+    connection.create_collation("m_decimal", numbers.compare_decimals)
+    for name, call in _SCALARS.items():
+        connection.create_function(f"m_{name}", -1, _reporting(_strict(call), failures, watch), deterministic=True)
+    connection.create_function("m_fail", -1, _reporting(fail, failures, watch))
+    for name, entry in FUNCTIONS.items():
+        connection.create_function(
+            f"m_{name.lower()}", -1, _reporting(entry.strict(), failures, watch), deterministic=True
+        )
+    for name, aggregate in aggregates.AGGREGATES.items():
+        connection.create_window_function(f"m_{name}", -1, aggregates.reporting(aggregate, failures))
+
+
+def _strict(call: Callable[..., Any]) -> Callable[..., Any]:
+    def wrapped(*arguments: Any) -> Any:
+        return None if None in arguments else call(*arguments)
+
+    return wrapped
+
+
+def _reporting(call: Callable[..., Any], failures: Failures, watch: Watch) -> Callable[..., Any]:
+    def wrapped(*arguments: Any) -> Any:
+        try:
+            result = call(*arguments)
+            watch.spend(result)
+        except Exception as error:
+            failures.append(error)
+            raise
+        if isinstance(result, str) and len(result) > MAX_TEXT:
+            return None
+        return result
+
+    return wrapped

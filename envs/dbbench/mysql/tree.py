@@ -1,0 +1,291 @@
+"""The syntax tree of a statement: plain data between the grammar, the checks and the translation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(slots=True, eq=False)
+class Node:
+    """Base of all expressions."""
+
+
+@dataclass(slots=True, eq=False)
+class Literal(Node):
+    """A constant. `kind`: string, int, decimal, double, null, bytes, date, time, datetime."""
+
+    value: str
+    kind: str
+
+
+@dataclass(slots=True, eq=False)
+class Column(Node):
+    name: str
+    table: str | None = None
+    database: str | None = None
+
+    @property
+    def written(self) -> str:
+        """The name as MySQL's errors quote it."""
+        return ".".join(part for part in (self.database, self.table, self.name) if part is not None)
+
+
+@dataclass(slots=True, eq=False)
+class Star(Node):
+    table: str | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Operation(Node):
+    """An operator on its operands, named in lower case: `+`, `and`, `not`, `is null`, `like`, `between`, `<=>` ..."""
+
+    operator: str
+    operands: list[Node]
+    negated: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class Window:
+    name: str | None = None
+    partition: list[Node] = field(default_factory=list)
+    order: list[OrderItem] = field(default_factory=list)
+    frame: str = ""
+
+
+@dataclass(slots=True, eq=False)
+class Call(Node):
+    """A function. `tight`: written without a space before "(", which decides whether COUNT means COUNT. `written`:
+    the name as it stands in the statement."""
+
+    name: str
+    arguments: list[Node]
+    distinct: bool = False
+    order: list[OrderItem] = field(default_factory=list)
+    separator: str = ","
+    window: Window | None = None
+    tight: bool = True
+    database: str | None = None
+    written: str = ""
+
+
+@dataclass(slots=True, eq=False)
+class Cast(Node):
+    operand: Node
+    type: str
+    precision: int | None = None
+    scale: int | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Case(Node):
+    operand: Node | None
+    branches: list[tuple[Node, Node]]
+    otherwise: Node | None
+
+
+@dataclass(slots=True, eq=False)
+class Interval(Node):
+    """`base + INTERVAL amount unit`, `sign` -1 for minus."""
+
+    base: Node
+    amount: Node
+    unit: str
+    sign: int
+
+
+@dataclass(slots=True, eq=False)
+class Row(Node):
+    items: list[Node]
+
+
+@dataclass(slots=True, eq=False)
+class Variable(Node):
+    """`@name` or `@@name`."""
+
+    name: str
+    system: bool
+
+
+@dataclass(slots=True, eq=False)
+class Subquery(Node):
+    """A query as a value; `test` is "" for a scalar, or `exists`, or a quantifier as in `= any`, `< all`."""
+
+    query: Query
+    test: str = ""
+
+
+@dataclass(slots=True, eq=False)
+class OrderItem:
+    expression: Node
+    descending: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class SelectItem:
+    expression: Node
+    alias: str | None
+    text: str
+
+
+@dataclass(slots=True, eq=False)
+class TableName:
+    name: str
+    alias: str | None = None
+    database: str | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Derived:
+    query: Query
+    alias: str
+    columns: list[str] | None = None
+    lateral: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class Join:
+    """`kind`: inner, left, right. `using` is None or the names; `natural` joins by the common names."""
+
+    left: From
+    right: From
+    kind: str
+    on: Node | None = None
+    using: list[str] | None = None
+    natural: bool = False
+
+
+From = TableName | Derived | Join
+
+
+@dataclass(slots=True, eq=False)
+class Select:
+    items: list[SelectItem]
+    source: From | None = None
+    where: Node | None = None
+    group: list[Node] = field(default_factory=list)
+    rollup: bool = False
+    having: Node | None = None
+    windows: dict[str, Window] = field(default_factory=dict)
+    order: list[OrderItem] = field(default_factory=list)
+    limit: Node | None = None
+    offset: Node | None = None
+    distinct: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class Values:
+    rows: list[list[Node]]
+    order: list[OrderItem] = field(default_factory=list)
+    limit: Node | None = None
+    offset: Node | None = None
+
+
+@dataclass(slots=True, eq=False)
+class SetOperation:
+    """`operator`: union, except, intersect."""
+
+    left: Query
+    right: Query
+    operator: str
+    all: bool
+    order: list[OrderItem] = field(default_factory=list)
+    limit: Node | None = None
+    offset: Node | None = None
+
+
+@dataclass(slots=True, eq=False)
+class CommonTable:
+    name: str
+    columns: list[str] | None
+    query: Query
+
+
+@dataclass(slots=True, eq=False)
+class With:
+    tables: list[CommonTable]
+    recursive: bool
+    body: Query
+
+
+Query = Select | SetOperation | Values | With
+
+
+@dataclass(slots=True, eq=False)
+class Insert:
+    table: TableName
+    columns: list[str] | None
+    rows: list[list[Node]] | None
+    query: Query | None
+    replace: bool = False
+    ignore: bool = False
+    duplicate_updates: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class Update:
+    source: From
+    assignments: list[tuple[Column, Node]]
+    where: Node | None
+    order: list[OrderItem]
+    limit: Node | None
+
+
+@dataclass(slots=True, eq=False)
+class Delete:
+    """`target`: the alias or name of the table, among those of `source`, that loses rows."""
+
+    source: From
+    target: str
+    where: Node | None
+    order: list[OrderItem]
+    limit: Node | None
+
+
+@dataclass(slots=True, eq=False)
+class Show:
+    """SHOW and DESCRIBE: `what` is tables, columns, databases, create table, index, variables, warnings ..."""
+
+    what: str
+    table: TableName | None = None
+    like: str | None = None
+    where: Node | None = None
+    full: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class Command:
+    """A statement that this server refuses or that does nothing: `verb` such as DROP, SET, BEGIN, EXPLAIN."""
+
+    verb: str
+    thing: str = ""
+
+
+Statement = Select | SetOperation | Values | With | Insert | Update | Delete | Show | Command
+
+
+def children(node: object) -> Iterator[Any]:
+    """The tree's nodes directly below one (or below a list or tuple of them), in the order of the text."""
+    if isinstance(node, list | tuple):
+        for item in node:
+            if isinstance(item, list | tuple):
+                yield from children(item)
+            elif hasattr(item, "__dataclass_fields__"):
+                yield item
+    elif isinstance(node, dict):
+        yield from node.values()
+    elif hasattr(node, "__dataclass_fields__"):
+        for name in node.__dataclass_fields__:
+            item = getattr(node, name)
+            if isinstance(item, list | tuple | dict):
+                yield from children(item)
+            elif hasattr(item, "__dataclass_fields__"):
+                yield item
+
+
+def descendants(node: object) -> Iterator[Any]:
+    """All nodes below, depth first, without the node itself."""
+    for child in children(node):
+        yield child
+        yield from descendants(child)

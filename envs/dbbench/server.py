@@ -1,0 +1,232 @@
+"""Real servers behind the sandbox: what MySQL, MariaDB and PostgreSQL have in common.
+
+An episode has a schema of its own and a user of its own, both of one name. The user may SELECT, INSERT, UPDATE and
+DELETE there, and nothing else anywhere. Threats and what stops them:
+
+- other data, files, DDL, the server itself: the user's missing rights;
+- a session that lifts its own limits, locks, waits, runs SQL made of text: refused before it reaches the server;
+- endless queries: the server's own time limit, then a watchdog that ends the session from a second connection;
+- huge results, growing tables: a capped fetch, a count of changed rows, the watchdog's eye on this process's memory;
+- a crash of this process: the name is locked on the server for as long as the process is connected. The next start on
+  that server, from whatever host, drops every schema whose lock is free.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from envs.dbbench.backend import Reply
+from envs.dbbench.server_schema import ServerSchema, original, run
+from envs.dbbench.task import Table
+from envs.dbbench.watchdog import Watchdog
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+MAX_ROWS = 100_000  # of a result, and changed in an episode
+MAX_RESULT = 8_000_000  # characters of a reply's cells
+GRACE = 0.15  # seconds that the server's own limit has before the watchdog ends the session
+_BATCH = 50
+
+
+class Refused(Exception):
+    """A statement that is not for the agent; `str()` is what the agent reads."""
+
+
+class ServerBackend(ServerSchema):
+    """A database on a server, for one episode at a time.
+
+    Args:
+        url: of a user who may create schemas and users. The episodes never use it.
+        deadline: seconds that a statement may take.
+
+    Raises:
+        BackendError: there is no server, no driver, or no right to create a schema and a user.
+        TaskError: a URL that cannot be read, or names another driver.
+    """
+
+    too_late: ClassVar[str]
+    too_large: ClassVar[str]
+    too_many: ClassVar[str]
+
+    def __init__(self, url: str, deadline: float) -> None:
+        super().__init__(url, deadline)
+        self.tables: tuple[Table, ...] = ()
+        self._session: Any = None
+        self._refusal: str | None = None
+        self._changed = 0
+
+    # ------------------------------------------------------------------------------------------ what Sandbox calls
+
+    def reset(self, tables: tuple[Table, ...]) -> None:
+        self._disconnect()
+        assert self._control is not None
+        with self._reported("cannot load the episode's tables", "See the server's log."):
+            if self.tables:
+                run(self._control, f"DROP TABLE IF EXISTS {', '.join(map(self._place, self.tables))}")
+            self.tables, self._refusal, self._changed = tables, None, 0
+            try:
+                for table in tables:
+                    self._load(self._control, table)
+            except Exception as error:
+                if not self._is_tables_fault(original(error)):
+                    raise
+                self._refusal = self._worded(original(error))
+
+    def execute(self, sql: str) -> Reply:
+        if self._refusal is not None:
+            return Reply.failed(self._refusal)
+        sql = sql.encode("utf-8", "replace").decode()  # a lone surrogate has no bytes to send
+        try:
+            statement = self._screened(sql)
+            return Reply.of(self._run(statement) if statement else [])
+        except Refused as refusal:
+            return Reply.failed(refusal)
+
+    def dump(self, index: int) -> list[tuple[str | None, ...]]:
+        """All rows of a table; of one that has grown beyond MAX_RESULT, which no task's hash is of, only the first."""
+        if self._refusal is not None:
+            return []
+        rows: list[tuple[str | None, ...]] = []
+        with self._reported("cannot read the tables back", "See the server's log."):
+            cursor = self._cursor(self._connected())
+            self._before_dump(cursor)
+            try:
+                cursor.execute(f"SELECT * FROM {self._place(self.tables[index])}")
+                rows.extend(tuple(None if cell is None else str(cell) for cell in row) for row in self._fetched(cursor))
+            except Exception as error:
+                self._leave(cursor)
+                if not isinstance(error, Refused) and self._worded(error) != self.too_late:
+                    raise
+        return rows
+
+    def close(self) -> None:
+        self._disconnect()
+        self.remove()
+
+    # ---------------------------------------------------------------------------------------- one statement's life
+
+    def _run(self, statement: str) -> list[tuple[Any, ...]]:
+        session = self._connected()
+        cursor = self._cursor(session)
+        watchdog = Watchdog(self.deadline + GRACE, self._stopper(session))
+        try:
+            with watchdog:
+                self._send(cursor, statement)
+                if cursor.description is None:
+                    self._count(cursor.rowcount)
+                    rows = []
+                else:
+                    rows = list(self._fetched(cursor))
+        except Refused:
+            self._leave(cursor)  # most of the result is still on its way
+            raise
+        except Exception as error:
+            if watchdog.fired:
+                self._leave(cursor)
+                raise Refused(self.too_late if watchdog.fired == "late" else self.too_large) from None
+            if self._is_gone(error):
+                self._leave(cursor)
+                raise self._failure("the server closed the connection", error, "See the server's log.") from error
+            raise Refused(self._worded(error)) from None
+        if watchdog.fired:
+            self._leave(cursor)
+        else:
+            cursor.close()
+        return rows
+
+    def _leave(self, cursor: Any) -> None:
+        """Drops the session, whatever is still on its way."""
+        self._abandon(cursor)
+        self._disconnect()
+
+    def _fetched(self, cursor: Any) -> Iterator[tuple[Any, ...]]:
+        number = size = 0
+        while batch := cursor.fetchmany(_BATCH):
+            number += len(batch)
+            size += sum(len(cell) if isinstance(cell, str | bytes) else 8 for row in batch for cell in row)
+            if number > MAX_ROWS or size > MAX_RESULT:
+                raise Refused(self.too_large)
+            yield from batch
+
+    def _count(self, changed: int) -> None:
+        self._changed += max(changed, 0)
+        if self._changed > MAX_ROWS:
+            raise Refused(self.too_many)
+
+    # ------------------------------------------------------------------------------------------------- connections
+
+    def _connected(self) -> Any:
+        """The agent's own connection, made where there is none."""
+        if self._session is None:
+            with self._reported("the episode's user cannot connect", self.rights):
+                self._session = self._connect()
+        return self._session
+
+    def _disconnect(self) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            with suppress(Exception):
+                session.close()
+
+    def _stopper(self, session: Any) -> Callable[[], None]:
+        number = self._number(session)
+
+        def stop() -> None:
+            self._hang_up(session)
+            second = self._connect()
+            try:
+                second.cursor().execute(self._end_of(number))
+            finally:
+                second.close()
+
+        return stop
+
+    # ------------------------------------------------------------------------------- where the servers differ
+
+    @abstractmethod
+    def _load(self, control: Connection, table: Table) -> None:
+        """Creates a table with its rows."""
+
+    @abstractmethod
+    def _place(self, table: Table) -> str:
+        """The table's quoted name with its schema's."""
+
+    @abstractmethod
+    def _number(self, session: Any) -> int:
+        """The server's number of a connection."""
+
+    @abstractmethod
+    def _end_of(self, number: int) -> str:
+        """The statement that ends the connection of this number."""
+
+    @abstractmethod
+    def _cursor(self, session: Any) -> Any:
+        """A cursor that holds as little of a result as the driver can."""
+
+    @abstractmethod
+    def _screened(self, sql: str) -> str:
+        """The statement to send, or "" for none. Raises Refused."""
+
+    @abstractmethod
+    def _worded(self, error: BaseException) -> str:
+        """The driver's error as the agent reads it."""
+
+    @abstractmethod
+    def _is_tables_fault(self, error: BaseException) -> bool:
+        """Whether the error means that no server would take such a table."""
+
+    def _send(self, cursor: Any, statement: str) -> None:
+        cursor.execute(statement)
+
+    def _abandon(self, cursor: Any) -> None:
+        """Makes the driver forget an unread result. Only MySQL's needs it."""
+
+    def _hang_up(self, session: Any) -> None:
+        """Lets the waiting thread go at once. Only PostgreSQL's needs it: the others' server hangs up."""
+
+    def _before_dump(self, cursor: Any) -> None:
+        """Makes the session able to read, whatever the agent left. Only PostgreSQL's needs it."""

@@ -1,0 +1,117 @@
+"""The sandbox as a whole: episodes, hashes, transactions, backends."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+
+import pytest
+from sandbox_helpers import CLUBS, PLAYERS, TASK
+
+from envs.dbbench.hashing import combined_hash, row_hash, table_hash
+from envs.dbbench.sandbox import Sandbox
+from envs.dbbench.task import DBTask, Table
+from envs.errors import ContractError, TaskError
+
+
+def test_a_reply_has_rows_and_the_text_that_the_agent_sees() -> None:
+    with Sandbox(TASK) as db:
+        reply = db.execute("SELECT Name, Goals FROM Players LIMIT 1;")
+        assert (reply.rows, reply.error, reply.text) == ([("José", "12")], None, "[('José', '12')]")
+
+
+def test_an_episode_leaves_nothing_to_the_next() -> None:
+    with Sandbox(TASK) as db:
+        before = db.table_hash()
+        db.execute("DELETE FROM Players")
+        db.execute("UPDATE Clubs SET City = 'x'")
+        assert db.table_hash() != before
+        db.reset()
+        assert db.table_hash() == before
+    with Sandbox(TASK) as db:
+        assert db.table_hash() == before
+
+
+def test_sandboxes_do_not_see_each_other() -> None:
+    with Sandbox(TASK) as first, Sandbox(TASK) as second:
+        first.execute("DELETE FROM Players")
+        assert second.execute("SELECT COUNT(*) FROM Players").rows == [(len(PLAYERS.rows),)]
+
+
+def test_a_sandbox_works_in_another_thread() -> None:
+    found = []
+    with Sandbox(TASK) as db:
+        thread = threading.Thread(target=lambda: found.append(db.execute("SELECT 1").rows))
+        thread.start()
+        thread.join()
+    assert found == [[(1,)]]
+
+
+def test_a_closed_sandbox_says_so() -> None:
+    db = Sandbox(TASK)
+    db.close()
+    db.close()
+    with pytest.raises(ContractError, match="closed"):
+        db.execute("SELECT 1")
+
+
+def test_unknown_backends_and_dialects_name_the_known_ones() -> None:
+    with pytest.raises(TaskError, match="sqlite"):
+        Sandbox(TASK, backend="oracle://host")
+    with pytest.raises(TaskError, match="mysql"):
+        Sandbox(TASK, dialect="postgres")
+
+
+def test_the_plain_dialect_is_sqlite() -> None:
+    with Sandbox(TASK, dialect="sqlite") as db:
+        assert db.execute("SELECT 7 / 2, 'a' || 'b'").rows == [(3, "ab")]
+        assert db.execute('SELECT "Name" FROM "Players" WHERE "Goals" = \'15\'').rows == [("Zoë",)]
+        assert db.execute("SELECT name FROM sqlite_master").rows == [("Players",), ("Clubs",)]
+        assert [row[1] for row in db.execute("PRAGMA table_info(Clubs)").rows] == ["Team", "City"]
+        assert db.execute("DROP TABLE Players").error == "not authorized"
+        assert db.execute("SELECT * FROM nosuch").text == "no such table: nosuch"
+
+
+def test_both_dialects_hash_alike() -> None:
+    with Sandbox(TASK) as mysql, Sandbox(TASK, dialect="sqlite") as sqlite:
+        assert mysql.table_hash() == sqlite.table_hash()
+
+
+def test_rollback_takes_back_and_commit_keeps() -> None:
+    with Sandbox(TASK) as db:
+        clean = db.table_hash()
+        db.execute("START TRANSACTION")
+        db.execute("DELETE FROM Players")
+        db.execute("ROLLBACK")
+        assert db.table_hash() == clean
+        db.execute("BEGIN")
+        db.execute("DELETE FROM Players")
+        db.execute("COMMIT")
+        db.execute("ROLLBACK")
+        assert db.table_hash() != clean
+
+
+def test_tables_that_mysql_would_not_create_answer_with_its_refusal() -> None:
+    task = DBTask(id="unit/1", split="test", type="other", tables=(Table("t", ("a", ""), ()),))
+    with Sandbox(task) as db:
+        assert db.execute("SELECT * FROM t").error == "1166 (42000): Incorrect column name ''"
+
+
+def test_the_row_hash_is_five_digits_of_md5_over_cells_without_nulls() -> None:
+    assert row_hash(("a", None, "", "b")) == hashlib.md5(b"a,,b").hexdigest()[:5]
+
+
+def test_the_table_hash_is_md5_over_sorted_row_hashes() -> None:
+    rows = [("1", "x"), ("2", None)]
+    joined = ",".join(sorted(row_hash(row) for row in rows))
+    assert table_hash(rows) == hashlib.md5(joined.encode()).hexdigest() == table_hash(rows[::-1])
+
+
+def test_the_table_hash_sees_170_rows_as_group_concat_does() -> None:
+    hashes = sorted(row_hash((str(i),)) for i in range(300))
+    assert table_hash((str(i),) for i in range(300)) == hashlib.md5(",".join(hashes)[:1024].encode()).hexdigest()
+
+
+def test_several_tables_join_their_sorted_hashes() -> None:
+    parts = sorted([table_hash(PLAYERS.rows), table_hash(CLUBS.rows)])
+    assert combined_hash([PLAYERS.rows, CLUBS.rows]) == "_".join(parts)
