@@ -3,8 +3,8 @@
 from configs.collect import CollectConfig
 from configs.common import EnvConfig, ModelConfig, RunConfig
 from configs.errors import ConfigError
-from configs.eval import CompareConfig, EvalConfig, ViewConfig
 from configs.play import PlayConfig
+from configs.runs import CompareConfig, EvalConfig, ExportConfig, ViewConfig
 from configs.schema import add_arguments, as_yaml, build, documentation, read_yaml
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "ConfigError",
     "EnvConfig",
     "EvalConfig",
+    "ExportConfig",
     "ModelConfig",
     "PlayConfig",
     "RunConfig",

@@ -1,8 +1,10 @@
-"""Options of `train-agent eval`, `compare` and `view`."""
+"""Options of the commands that score runs and work on stored ones."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
 
 from configs.common import EnvConfig, ModelConfig, RunConfig
 
@@ -49,5 +51,28 @@ class ViewConfig:
     tokenizer: str | None = None
     """The model's folder or name, to show token by token; the run's own model where it is a folder."""
 
-    output: str | None = None
+    output: Path | None = None
     """The file to write; report.html in the run's folder where none is given."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportConfig:
+    """Write a run's episodes in a format of others: HF datasets, TRL's data, or a log for inspect_ai's viewer."""
+
+    run: str
+    """The run's folder."""
+
+    format: Literal["dataset", "sft", "preference", "inspect"]
+    """dataset (a folder for datasets.load_from_disk), sft or preference (TRL's, .jsonl), inspect (.eval or .json)."""
+
+    output: Path
+    """The file or folder to write."""
+
+    min_gap: float = 0.0
+    """Preference pairs differ in reward by more than this."""
+
+    all_episodes: bool = False
+    """Let sft hold episodes that did not solve their task."""
+
+    allow_evaluation: bool = False
+    """Let training data hold tasks of an evaluation split; whoever trains on them has no score any more."""

@@ -10,8 +10,8 @@ from typing import Any
 
 from eval.episode import Episode
 from eval.errors import ResultError
-from eval.files import atomic
 from eval.metrics import Summary
+from rollout.files import atomic_file
 
 SCHEMA = 1
 
@@ -58,11 +58,11 @@ class Result:
         """Write the file atomically: whole and on the disk, or the earlier one.
 
         Raises:
-            ResultError: if the folder cannot be written to.
+            StoreError: if the folder cannot be written to.
             ValueError: if the fingerprint or the model holds something that is not JSON.
         """
         text = json.dumps(self.to_dict(), allow_nan=False, separators=(",", ":"))
-        with atomic(path) as file:
+        with atomic_file(path) as file:
             file.write(text.encode("ascii") + b"\n")
 
 

@@ -15,6 +15,7 @@ import envs
 from envs import EnvError, Task, TextEnv
 from rollout.account import Account
 from rollout.episode import Job
+from rollout.files import atomic_file
 from rollout.host import Deadlines
 from rollout.jobs import plan
 from rollout.lineage import describe_env, describe_protocol, differences, versions
@@ -185,6 +186,5 @@ def _write_config(run: Path, lineage: Mapping[str, Any]) -> None:
     config = run / "config.yaml"
     if not config.exists():
         plain = json.loads(json.dumps(lineage))
-        temporary = config.with_suffix(".tmp")
-        temporary.write_text(yaml.safe_dump(plain, sort_keys=False, allow_unicode=True), encoding="utf-8")
-        temporary.replace(config)
+        with atomic_file(config) as file:
+            file.write(yaml.safe_dump(plain, sort_keys=False, allow_unicode=True).encode())

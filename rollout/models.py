@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -29,8 +30,9 @@ def make_policy(
     """A policy by name.
 
     Args:
-        name: `expert` or `random`; `gold`, which plays DB-Bench's own solutions to check the path; else a model: a
-            folder with a checkpoint, or a name on the hub.
+        name: `expert` or `random`; `gold`, which plays DB-Bench's own solutions to check the path; the URL of an
+            OpenAI-compatible server, with the model's name behind a `#` where it serves several; else a model: a folder
+            with a checkpoint, or a name on the hub.
         env: what it plays.
         sampling: how a model's tokens are drawn.
         capacity: a model's episodes at once.
@@ -42,6 +44,7 @@ def make_policy(
     Raises:
         TaskError: if the environment has no such scripted policy.
         ModelError: if there is no such model.
+        BackendError: if the server cannot be reached.
     """
     if name == "expert":
         return expert_policy(env)
@@ -49,6 +52,8 @@ def make_policy(
         return random_policy()
     if name == "gold":
         return _gold(env)
+    if name.startswith(("http://", "https://")):
+        return _served(name, sampling, capacity, window)
     return _model(name, sampling, capacity, max_length, window, dtype, device)
 
 
@@ -63,6 +68,15 @@ def _gold(env: TextEnv[Any]) -> Policy:
         return GoldPolicy(task)
 
     return ScriptedPolicy("gold", script)
+
+
+def _served(url: str, sampling: Sampling, capacity: int, window: int | None) -> Policy:
+    from rollout.client import Client
+    from rollout.served import served_policy
+
+    base, _, model = url.partition("#")
+    client = Client(base, capacity=capacity)
+    return asyncio.run(served_policy(client, sampling, model=model or None, window=window))
 
 
 def _model(

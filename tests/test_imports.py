@@ -22,8 +22,8 @@ MAY_IMPORT = {
     "trainers": set(PACKAGES),
 }
 PUBLIC = {
-    "configs": """CollectConfig CompareConfig ConfigError EnvConfig EvalConfig ModelConfig PlayConfig RunConfig ViewConfig
-        add_arguments as_yaml build documentation read_yaml""",
+    "configs": """CollectConfig CompareConfig ConfigError EnvConfig EvalConfig ExportConfig ModelConfig PlayConfig RunConfig
+        ViewConfig add_arguments as_yaml build documentation read_yaml""",
     "envs": """BackendError ContractError DataError EnvError Expert Outcome RegistryError Spec Task TaskError TaskSet
         TextEnv Tool find make register specs""",
     "envs.alfworld": "ALFWorldExpert Game Play generate_game generated_tasks load_game shortest_plan",

@@ -39,23 +39,30 @@ COMMANDS = (
     Command(
         "eval",
         "score a policy by a named protocol",
-        "configs.eval:EvalConfig",
+        "configs.runs:EvalConfig",
         "trainers.commands.eval:run",
         "train-agent eval --env alfworld --split valid_unseen --model expert -o runs/expert",
     ),
     Command(
         "compare",
         "compare two scored runs on the same tasks",
-        "configs.eval:CompareConfig",
+        "configs.runs:CompareConfig",
         "trainers.commands.compare:run",
         "train-agent compare runs/before runs/after",
     ),
     Command(
         "view",
         "write a run's report: every episode in one HTML file",
-        "configs.eval:ViewConfig",
+        "configs.runs:ViewConfig",
         "trainers.commands.view:run",
         "train-agent view runs/expert",
+    ),
+    Command(
+        "export",
+        "write a run's episodes as HF dataset, TRL data or inspect_ai log",
+        "configs.runs:ExportConfig",
+        "trainers.commands.export:run",
+        "train-agent export runs/demos sft demos.jsonl",
     ),
     Command(
         "play",

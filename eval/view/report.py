@@ -18,10 +18,10 @@ from typing import Any, BinaryIO
 from urllib.parse import quote
 
 from eval.episode import Episode
-from eval.files import atomic
 from eval.metrics import summarise
 from eval.result import Result
 from eval.view.pack import Packer, TokensOf, compress
+from rollout.files import atomic_file
 from rollout.trajectory import Trajectory
 
 SCRIPTS = ("data.js", "list.js", "transcript.js", "page.js")
@@ -54,13 +54,13 @@ def write_report(
         The path.
 
     Raises:
-        ResultError: if the file cannot be written.
+        StoreError: if the file cannot be written.
         ValueError: if an episode stands there twice, or `tokens_of` does not give one string an id.
     """
     links = {row.id: row.link for row in result.episodes} if result else {}
     rows: list[Episode] = []
     places: list[tuple[int, int] | None] = []
-    with atomic(Path(path)) as file:
+    with atomic_file(Path(path)) as file:
         file.write(_head(title))
         packer = Packer(tokens_of, lambda number, data: _block(file, f"chunk-{number}", data))
         for trajectory in trajectories:

@@ -16,6 +16,7 @@ from eval.episode import Episode
 from eval.errors import ResultError
 from eval.metrics import summarise
 from eval.result import SCHEMA, Result, find_result, read_result
+from rollout import StoreError
 
 Make = Callable[..., Episode]
 
@@ -90,7 +91,7 @@ def test_what_is_not_json_is_refused_and_the_earlier_file_stays(result: Result, 
 
 def test_a_folder_that_cannot_be_written_to_is_named_with_the_remedy(result: Result, tmp_path: Path) -> None:
     (tmp_path / "eval").write_text("a file where a folder should be")
-    with pytest.raises(ResultError, match=r"r\.json: cannot be written: .*another folder"):
+    with pytest.raises(StoreError, match=r"r\.json: cannot be written \(.*another path"):
         result.write(tmp_path / "eval" / "r.json")
 
 
@@ -98,8 +99,8 @@ def test_killed_while_writing_the_earlier_file_stays(tmp_path: Path) -> None:
     target = tmp_path / "r.json"
     target.write_text("earlier")
     code = (
-        "import os, signal, sys; from pathlib import Path; from eval.files import atomic\n"
-        "with atomic(Path(sys.argv[1])) as file:\n"
+        "import os, signal, sys; from pathlib import Path; from rollout.files import atomic_file\n"
+        "with atomic_file(Path(sys.argv[1])) as file:\n"
         "    file.write(b'half'); file.flush(); os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     assert subprocess.run([sys.executable, "-c", code, str(target)], check=False).returncode == -9
@@ -110,13 +111,13 @@ def test_a_full_disk_leaves_the_earlier_file_and_says_what_to_do(result: Result,
     target = tmp_path / "r.json"
     target.write_text("earlier")
     code = (
-        "import resource, signal, sys; from pathlib import Path; from eval.files import atomic\n"
+        "import resource, signal, sys; from pathlib import Path; from rollout.files import atomic_file\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10))\n"
-        "with atomic(Path(sys.argv[1])) as file: file.write(bytes(100))\n"
+        "with atomic_file(Path(sys.argv[1])) as file: file.write(bytes(100))\n"
     )
     run = subprocess.run([sys.executable, "-c", code, str(target)], check=False, capture_output=True, text=True)
-    assert "r.json: cannot be written: File too large. Free space in" in run.stderr
+    assert "r.json: cannot be written (File too large). Free room in" in run.stderr
     assert target.read_text() == "earlier"
     assert os.listdir(tmp_path) == ["r.json"]
 

@@ -25,7 +25,9 @@ def run(config: EvalConfig) -> int:
     rules = _rules(config)
     if config.dry_run:
         for one in rules:
-            print(f"would play {len(open_tasks(one, config.env_args).tasks)} tasks of {one.env} {one.split} by {one.name}")
+            print(
+                f"would play {len(open_tasks(one, config.env_args).tasks)} tasks of {one.env} {one.split} by {one.name}"
+            )
         return 0
     found = [_score(config, one, output / one.env if len(rules) > 1 else output) for one in rules]
     for evaluation in found:

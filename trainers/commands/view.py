@@ -24,7 +24,7 @@ def run(config: ViewConfig) -> int:
     model = config.tokenizer or str(trajectories[0].lineage.get("policy", {}).get("name", ""))
     has_tokenizer = (Path(model) / "tokenizer_config.json").is_file()
     tokens_of = token_strings(cast(Any, load_tokenizer(model))) if config.tokenizer or has_tokenizer else None
-    file = Path(config.output) if config.output else folder / "report.html"
+    file = config.output or folder / "report.html"
     write_report(trajectories, file, title=folder.name, result=result, tokens_of=tokens_of)
     print(f"{len(trajectories)} episodes: {file}")
     return 0

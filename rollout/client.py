@@ -1,0 +1,360 @@
+"""HTTP to an OpenAI-compatible server, for engines and policies alike: patient with what passes, clear about the rest.
+
+| what the server does | what comes of it |
+|---|---|
+| refuses or breaks the connection; 408, 409, 425, 429, 5xx | tried again after a growing, jittered pause |
+| `Retry-After` | kept, up to `Patience.pause`; longer is an `EngineError` |
+| 400, 413, 422 in the words of an overlong prompt | `ContextOverflow` |
+| any other status, 429 for want of credit | `Refused`, at once |
+| no byte for `Patience.silence`, or no end within `Patience.total` | `EngineError` |
+| 200 with what is no JSON object | `EngineError` |
+
+Each request has a connection of its own. One more handshake is nothing beside a completion, and it makes sure that a
+stale or doubled reply is never read as the answer to another request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import random
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from rollout.engine import ContextOverflow, EngineError
+from rollout.errors import ModelError
+
+if TYPE_CHECKING:
+    import httpx
+
+log = logging.getLogger(__name__)
+
+_AGAIN = frozenset({408, 409, 425, 429, *range(500, 600)}) - {501, 505}
+_OVERLONG = re.compile(
+    r"context_length_exceeded|maximum context length|maximum model length|model's context length"
+    r"|exceed_context_size|available context size|too long to fit into the model|prompt is too long"
+    r"|max_tokens must be at least 1, got -|tokens \+ `max_new_tokens` must be",
+    re.IGNORECASE,
+)
+_EXCERPT = 300
+
+
+class Refused(EngineError):
+    """The server understood the request and will not answer it; another try would be refused as well.
+
+    Attributes:
+        status: HTTP's.
+    """
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class _Passing(Exception):
+    """A fault that another try may not meet; `after` is the pause that the server asks for, in seconds."""
+
+    def __init__(self, fault: EngineError, after: float | None = None) -> None:
+        super().__init__(str(fault))
+        self.fault = fault
+        self.after = after
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long a request is worth waiting for.
+
+    Attributes:
+        attempts: how often it is sent at most.
+        backoff: seconds of the first pause; each further one is twice as long.
+        pause: seconds of the longest pause, the server's `Retry-After` included.
+        connect: seconds to connect.
+        silence: seconds without a byte from the server. Without streaming a whole completion passes in silence.
+        total: seconds for all attempts and pauses together.
+    """
+
+    attempts: int = 6
+    backoff: float = 0.5
+    pause: float = 60.0
+    connect: float = 10.0
+    silence: float = 300.0
+    total: float = 590.0
+
+
+@dataclass(slots=True)
+class Usage:
+    """What was asked of a server so far. Tokens are counted where the server tells them."""
+
+    requests: int = 0
+    retries: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+class Answer(NamedTuple):
+    """A server's JSON, and the seconds until it was asked (pauses included) and from then on."""
+
+    body: dict[str, Any]
+    queue: float
+    model: float
+
+
+class Client:
+    """Asks one server, many requests at once.
+
+    Args:
+        url: up to the version, such as `http://127.0.0.1:8000/v1`.
+        capacity: connections at once; further requests wait.
+        key_env: the environment variable with the API key, read at each request and never shown; none is sent where it
+            is not set.
+        per_minute: requests begun a minute at most, evenly spaced; None for no limit.
+        patience: with slow and failing servers.
+
+    Attributes:
+        url: without a slash at its end.
+        usage: counted over all requests.
+
+    Raises:
+        ModelError: if the URL is none, or holds a password.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        capacity: int = 32,
+        key_env: str = "OPENAI_API_KEY",
+        per_minute: float | None = None,
+        patience: Patience | None = None,
+    ) -> None:
+        import httpx
+
+        try:
+            parsed = httpx.URL(url.rstrip("/"))
+        except httpx.InvalidURL as error:
+            raise ModelError(f"not a URL ({error})", where=url, remedy="Write http://HOST:PORT/v1.") from error
+        if parsed.scheme not in ("http", "https") or not parsed.host:
+            raise ModelError("not a server's URL", where=url, remedy="Write http://HOST:PORT/v1.")
+        if parsed.userinfo:
+            # httpx writes whole URLs into its log.
+            remedy = f"Leave it out, and set the key in the environment variable {key_env}."
+            raise ModelError("the URL holds a password", where=parsed.host, remedy=remedy)
+        self.capacity = capacity
+        self.patience = patience or Patience()
+        self.usage = Usage()
+        self.url = str(parsed)
+        self._key_env = key_env
+        self._interval = 60.0 / per_minute if per_minute else 0.0
+        self._next = 0.0
+        self._random = random.Random()  # not the shared one: a retry must not change what a seeded run draws
+        self._http: httpx.AsyncClient | None = None
+        self._under_way: set[asyncio.Task[Answer]] = set()
+        self._closed = False
+
+    async def get(self, path: str) -> Answer:
+        """GET what is at `path`, below the URL. Raises as `post` does."""
+        return await self._ask("GET", path, b"")
+
+    async def post(self, path: str, body: Mapping[str, Any]) -> Answer:
+        """POST a JSON object. Cancelling the call closes the connection, by which servers know to stop.
+
+        Raises:
+            ContextOverflow: if the server says that the prompt is too long.
+            Refused: if it refuses for another reason.
+            EngineError: if it cannot be reached, stays silent, keeps failing, or answers nonsense.
+        """
+        # Lone surrogates, which models produce and UTF-8 refuses, pass as escapes.
+        return await self._ask("POST", path, json.dumps(body).encode("ascii"))
+
+    async def close(self) -> None:
+        """Fail what is under way. May be called twice."""
+        self._closed = True
+        for work in self._under_way:
+            work.cancel()
+        http, self._http = self._http, None
+        if http is not None:
+            await http.aclose()
+
+    def error(self, path: str, what: str, remedy: str) -> EngineError:
+        """An error that says where it happened and what to do next."""
+        return EngineError(self._message(path, what, remedy))
+
+    def _message(self, path: str, what: str, remedy: str) -> str:
+        message = f"{self.url}{path}: {what.rstrip('.')}. {remedy}"
+        key = self._key()
+        return message.replace(key, "***") if key else message
+
+    async def _ask(self, method: str, path: str, content: bytes) -> Answer:
+        if self._closed:
+            raise self.error(path, "the client is closed", "Make a new one.")
+        work = asyncio.create_task(self._attempts(method, path, content))
+        self._under_way.add(work)
+        try:
+            return await work
+        except asyncio.CancelledError:
+            caller = asyncio.current_task()
+            if self._closed and not (caller and caller.cancelling()):
+                raise self.error(path, "the client was closed", "Make a new one.") from None
+            raise
+        finally:
+            self._under_way.discard(work)
+
+    async def _attempts(self, method: str, path: str, content: bytes) -> Answer:
+        asked, total = time.monotonic(), self.patience.total
+        try:
+            async with asyncio.timeout(total):
+                for attempt in range(1, self.patience.attempts + 1):
+                    await self._pace()
+                    try:
+                        body, sent, came = await self._once(method, path, content)
+                    except _Passing as passing:
+                        await self._pause(path, passing, attempt)
+                    else:
+                        return Answer(body, sent - asked, came - sent)
+        except TimeoutError as error:
+            remedy = "Look at the server's load, or give it longer (Patience.total)."
+            raise self.error(path, f"no answer within {total:g} s", remedy) from error
+        raise AssertionError("the last attempt returns or raises")
+
+    async def _pace(self) -> None:
+        if self._interval:
+            begin = max(self._next, time.monotonic())
+            self._next = begin + self._interval
+            await asyncio.sleep(begin - time.monotonic())
+
+    async def _pause(self, path: str, passing: _Passing, attempt: int) -> None:
+        """Wait before the next attempt, or give up."""
+        patience, after = self.patience, passing.after
+        if after is not None and after > patience.pause:
+            raise self.error(
+                path,
+                f"the server asks for {after:g} s of patience, more than {patience.pause:g} s",
+                "Wait, and go on with --resume; or raise the limit (Patience.pause).",
+            ) from passing
+        if attempt == patience.attempts:
+            raise EngineError(f"{passing.fault} ({attempt} attempts)") from passing
+        self.usage.retries += 1
+        if after is None:
+            pause = min(patience.pause, patience.backoff * 2 ** (attempt - 1)) * self._random.uniform(0.5, 1.0)
+        else:
+            pause = after + patience.backoff * self._random.random()  # not all clients in the same instant
+        log.info("%s (attempt %d of %d; again in %.1f s)", passing.fault, attempt, patience.attempts, pause)
+        await asyncio.sleep(pause)
+
+    async def _once(self, method: str, path: str, content: bytes) -> tuple[dict[str, Any], float, float]:
+        """Send once: the answer, when it was sent, and when it had come."""
+        import httpx
+
+        sent = time.monotonic()
+
+        async def trace(event: str, info: Mapping[str, Any]) -> None:
+            nonlocal sent
+            if event.endswith("send_request_headers.started"):
+                sent = time.monotonic()
+
+        self.usage.requests += 1
+        try:
+            response = await self._client().request(
+                method, self.url + path, content=content, headers=self._headers(), extensions={"trace": trace}
+            )
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            remedy = "Is the server up, and the URL right? Start one with: vllm serve MODEL."
+            raise _Passing(self.error(path, f"cannot connect ({_words(error)})", remedy)) from error
+        except httpx.TimeoutException as error:
+            what = f"no byte from the server for {self.patience.silence:g} s"
+            remedy = "Look at its log; if it is only slow, lower the number of workers."
+            raise self.error(path, what, remedy) from error
+        except httpx.TransportError as error:
+            remedy = "Look at the server's log."
+            raise _Passing(self.error(path, f"the connection broke ({_words(error)})", remedy)) from error
+        except httpx.RequestError as error:
+            raise self.error(
+                path, f"the reply cannot be read ({_words(error)})", "Look at the server's log."
+            ) from error
+        return self._read(path, response), sent, time.monotonic()
+
+    def _read(self, path: str, response: httpx.Response) -> dict[str, Any]:
+        status, said = response.status_code, " ".join(response.text.split())
+        if status == 200:
+            body = self._object(path, response.content)
+            if body.get("error") and "choices" not in body:  # some gateways hide a refusal behind a 200
+                raise self._refusal(path, status, json.dumps(body["error"], ensure_ascii=False))
+            self._count(body.get("usage"))
+            return body
+        if status in _AGAIN and "insufficient_quota" not in said:
+            fault = self.error(path, f"status {status}: {said[:_EXCERPT]}", "Look at the server's log and load.")
+            raise _Passing(fault, retry_after(response.headers.get("retry-after")))
+        raise self._refusal(path, status, said)
+
+    def _object(self, path: str, content: bytes) -> dict[str, Any]:
+        try:
+            body = json.loads(content)
+        except (ValueError, RecursionError) as error:
+            start = content[:80].decode("utf-8", "replace")
+            what = f"the reply is not JSON ({error}): {start!r}"
+            raise self.error(path, what, "Is the URL that of an OpenAI-compatible server?") from error
+        if not isinstance(body, dict):
+            what = f"the reply is a JSON {type(body).__name__}, not an object"
+            raise self.error(path, what, "Is the URL that of an OpenAI-compatible server?")
+        return body
+
+    def _refusal(self, path: str, status: int, said: str) -> EngineError:
+        what = f"status {status}: {said[:_EXCERPT]}"
+        if status in (200, 400, 413, 422) and _OVERLONG.search(said):
+            return ContextOverflow(self._message(path, what, "Raise the server's context length, or use a window."))
+        remedy = "The server's words say what it does not take."
+        if status in (401, 403):
+            remedy = f"Set the key in the environment variable {self._key_env}."
+        elif status == 404:
+            remedy = "Check the URL (it ends in /v1 as a rule) and the model's name."
+        elif "insufficient_quota" in said:
+            remedy = "The account is out of credit."
+        return Refused(self._message(path, what, remedy), status)
+
+    def _count(self, usage: Any) -> None:
+        if isinstance(usage, dict):
+            for name in ("prompt_tokens", "completion_tokens"):
+                if isinstance(usage.get(name), int):
+                    setattr(self.usage, name, getattr(self.usage, name) + usage[name])
+
+    def _client(self) -> httpx.AsyncClient:
+        import httpx
+
+        if self._http is None:
+            patience = self.patience
+            # Requests that wait for a connection do so under the total limit alone.
+            timeout = httpx.Timeout(patience.silence, connect=patience.connect, pool=None)
+            self._http = httpx.AsyncClient(timeout=timeout, limits=httpx.Limits(max_connections=self.capacity))
+        return self._http
+
+    def _headers(self) -> dict[str, str]:
+        headers = {"Content-Type": "application/json", "Accept": "application/json", "Connection": "close"}
+        key = self._key()
+        return {**headers, "Authorization": f"Bearer {key}"} if key else headers
+
+    def _key(self) -> str:
+        return os.environ.get(self._key_env, "").strip()
+
+
+def retry_after(header: str | None) -> float | None:
+    """Seconds that a `Retry-After` header asks for, given as such or as a date (RFC 9110, 10.2.3), or None."""
+    if not header:
+        return None
+    if re.fullmatch(r"\s*\d+(\.\d+)?\s*", header):
+        return float(header)
+    try:
+        date = parsedate_to_datetime(header)
+    except ValueError:
+        return None
+    return max(0.0, (date - datetime.now(UTC)).total_seconds()) if date.tzinfo else None
+
+
+def _words(error: Exception) -> str:
+    return str(error) or type(error).__name__
