@@ -108,14 +108,12 @@ class Protocol(ABC):
         instructions: what the model is told before the first observation: ours, or a benchmark's original.
         tools: the benchmark's tools; a protocol of text describes them in words, if at all.
         source: who wrote the instructions, for a score's fingerprint.
-        stop: strings at which generation may end early.
         max_turns: an edition's limit on the model's turns; None leaves the limit to the environment's `max_steps`.
         standalone: whether the messages of each turn are a conversation of their own, in which the past is told.
     """
 
     name: str
     source: str = "train-agent"
-    stop: tuple[str, ...] = ()
     max_turns: int | None = None
     standalone: bool = False
 

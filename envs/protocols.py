@@ -32,7 +32,6 @@ class ReactProtocol(Protocol):
     `Action:`; a message that goes on to invent an observation is cut there and counts as invalid."""
 
     name = "react"
-    stop = ("\nObservation:",)
     _form = (
         "Answer every observation in this form, and write nothing after the action:\n"
         "Thought: what you know and what to do next\n"
@@ -60,7 +59,6 @@ class ThinkProtocol(Protocol):
     """`<think>...</think><action>...</action>`, the form that verl-agent trains."""
 
     name = "think"
-    stop = ("</action>",)
     _form = (
         "First reason about what you know and what to do next, between <think> and </think>. "
         "Then give one action, between <action> and </action>."
