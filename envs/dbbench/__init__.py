@@ -1,10 +1,10 @@
 """DB-Bench without Docker: a SQL sandbox that answers as MySQL does, the benchmark's tasks and verdicts.
 
-    from envs.dbbench import Sandbox, grade, load_tasks
-    tasks = load_tasks("standard.jsonl")
-    with Sandbox(tasks[0]) as db:
-        reply = db.execute("SELECT 1")     # .rows, .error, .text
-    grade(["1"], tasks[0].label, rule="fc")
+from envs.dbbench import Sandbox, grade, load_tasks
+tasks = load_tasks("standard.jsonl")
+with Sandbox(tasks[0]) as db:
+    reply = db.execute("SELECT 1")     # .rows, .error, .text
+grade(["1"], tasks[0].label, rule="fc")
 """
 
 from envs.dbbench.backend import Reply

@@ -4,7 +4,7 @@ INSTRUCTIONS = (
     "You answer questions about a small MySQL database, or change it as you are asked.\n"
     "An action is one SQL statement on one line. You see what the database answers: the rows, or its error message.\n"
     "All columns hold text, and names may contain blanks or punctuation: put them in backticks.\n"
-    'When you know the answer, give it with the action `answer: ["first item", "second item"]`, a JSON list of strings: '
+    'When you know the answer, give it with the action `answer: ["first item", "second item"]`, a JSON list of texts, '
     "one item for each value of the result, nothing else.\n"
     "If the task was to change the database, check the change and then finish with `answer: []`."
 )

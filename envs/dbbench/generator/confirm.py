@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from envs.dbbench.sandbox import Sandbox
-
 from envs.dbbench.generator.making import label_text
 from envs.dbbench.grading import grade
+from envs.dbbench.sandbox import Sandbox
 from envs.dbbench.task import DBTask
 
 
