@@ -49,6 +49,7 @@ async def run_episode(
     job: Job,
     deadlines: Deadlines,
     *,
+    max_turns: int,
     lineage: dict[str, Any] | None = None,
     watch: Watch = lambda cause: None,
 ) -> Trajectory:
@@ -60,13 +61,14 @@ async def run_episode(
         protocol: how observations become messages, and what the model says actions.
         job: which episode.
         deadlines: for each part and for the whole.
+        max_turns: the model's turns before the episode is truncated; a turn that the protocol answers counts too.
         lineage: stored with the episode.
         watch: told what the episode waits for.
 
     Raises:
         asyncio.CancelledError: if the task is cancelled; what has been played is lost.
     """
-    play = _Play(host, policy, protocol, job, deadlines, watch)
+    play = _Play(host, policy, protocol, job, deadlines, max_turns, watch)
     begun = time.monotonic()
     ending: Ending
     failure: Failure | None = None
@@ -104,6 +106,7 @@ class _Play:
     protocol: Protocol
     job: Job
     deadlines: Deadlines
+    max_turns: int
     watch: Watch
     overdue: tuple[str, float] | None = None
     reward: float = 0.0
@@ -153,10 +156,12 @@ class _Play:
             past.append(Exchange(before, "\n".join(step.actions)))
             self.steps.append(step)
             self.reward += step.reward
-            if answer.terminated or reading.end:
-                return "terminated"
-            if answer.truncated or len(said) == self.protocol.max_turns:
-                return "truncated"
+            if answer.terminated or answer.truncated:
+                return "terminated" if answer.terminated else "truncated"
+            if reading.end or len(said) == self.max_turns:
+                # The environment has not ended it, so it has not paid for what the episode leaves behind either.
+                self.reward += float(await self.host.solved())
+                return "terminated" if reading.end else "truncated"
             messages = self.protocol.show(reply.message, step.observations, answer.info, past)
 
     async def _reply(self, player: Player, turn: Turn) -> Reply:

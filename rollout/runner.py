@@ -111,6 +111,7 @@ async def _slot(number: int, stage: Stage, source: Iterator[Job], writer: _Write
                     stage.protocol,
                     job,
                     stage.deadlines,
+                    max_turns=stage.protocol.max_turns or stage.env.max_steps,
                     lineage=stage.lineage,
                     watch=watch,
                 )

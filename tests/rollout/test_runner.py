@@ -115,6 +115,23 @@ def test_a_full_context_ends_the_episode_cleanly_and_it_is_scored(tmp_path: Path
     assert [t.success for t in done.trajectories if t.task == "walk-1"] == [False]
 
 
+class Silent(Odd):
+    """Never calls a function."""
+
+    def player(self, episode: Episode) -> Silent:
+        return self
+
+    async def act(self, turn: Turn) -> Reply:
+        return Reply(Message("assistant", "I would rather think."))
+
+
+def test_turns_that_the_protocol_answers_count_against_the_limit(tmp_path: Path) -> None:
+    done = collect(Corridor(tasks=1, max_steps=4), Silent(""), output=tmp_path, protocol="tool")
+    (trajectory,) = done.trajectories
+    assert (trajectory.ending, trajectory.success, len(trajectory.steps)) == ("truncated", False, 4)
+    assert all(step.actions == () and not step.valid for step in trajectory.steps)
+
+
 def test_a_resumed_run_plays_only_what_is_missing(tmp_path: Path) -> None:
     env = Corridor(fault="step raises")
     collect(env, output=tmp_path, deadlines=QUICK)
