@@ -10,7 +10,6 @@ from rich.table import Table
 from rich.text import Text
 
 from eval.compare import Comparison, Contrast, Flip
-from eval.episode import Episode
 from eval.intervals import Estimate
 from eval.metrics import Summary
 from eval.result import Result
@@ -151,18 +150,14 @@ def _forced(differences: Mapping[str, tuple[object, object]]) -> RenderableType:
 def _flips(title: str, flips: tuple[Flip, ...]) -> RenderableType:
     if not flips:
         return Text(f"{title}: none")
-    table = _table(f"{title}: {len(flips)}")
-    for heading in ("type", "task", "sample", "A", "B"):
-        table.add_column(heading, overflow="fold")
+    lines = [f"{title}: {len(flips)}"]
     for flip in flips[:SHOWN_FLIPS]:
-        table.add_row(Text(flip.type), Text(flip.task), str(flip.sample), _episode(flip.a), _episode(flip.b))
-    if len(flips) <= SHOWN_FLIPS:
-        return table
-    return Group(table, Text(f"and {len(flips) - SHOWN_FLIPS} more; --json lists them all"))
-
-
-def _episode(row: Episode) -> Text:
-    return Text(row.link or row.id)
+        links = " ".join(dict.fromkeys(row.link or row.id for row in (flip.a, flip.b)))
+        lines.append(f"  {flip.task}#{flip.sample}  {links}")
+    if len(flips) > SHOWN_FLIPS:
+        lines.append(f"  and {len(flips) - SHOWN_FLIPS} more; --json lists them all")
+    # A line may be longer than the terminal: it is there to be copied.
+    return Text("\n".join(lines), no_wrap=True, overflow="ignore")
 
 
 def _add(table: Table, name: str, estimate: Estimate | None, style: str = "") -> None:

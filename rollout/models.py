@@ -93,7 +93,8 @@ def _model(
     from rollout.rendering import Renderer
 
     model, tokenizer = load_model(_checkpoint(name), dtype=dtype, device=device)
-    engine = HFEngine(model, tokenizer, capacity=capacity, max_length=max_length)
+    stop_ids = Renderer(tokenizer).stop_ids
+    engine = HFEngine(model, tokenizer, capacity=capacity, max_length=max_length, stop_ids=stop_ids)
     by_schema = lru_cache(maxsize=None)(lambda talk: Renderer(tokenizer, talk.schemas))
 
     def renderer(talk: Protocol) -> Renderer:
