@@ -153,11 +153,10 @@ def _flips(title: str, flips: tuple[Flip, ...]) -> RenderableType:
     lines = [f"{title}: {len(flips)}"]
     for flip in flips[:SHOWN_FLIPS]:
         links = " ".join(dict.fromkeys(row.link or row.id for row in (flip.a, flip.b)))
-        lines.append(f"  {flip.task}#{flip.sample}  {links}")
+        lines += [f"  {flip.task}#{flip.sample}", f"    {links}"]
     if len(flips) > SHOWN_FLIPS:
         lines.append(f"  and {len(flips) - SHOWN_FLIPS} more; --json lists them all")
-    # A line may be longer than the terminal: it is there to be copied.
-    return Text("\n".join(lines), no_wrap=True, overflow="ignore")
+    return Text("\n".join(lines), overflow="fold")
 
 
 def _add(table: Table, name: str, estimate: Estimate | None, style: str = "") -> None:

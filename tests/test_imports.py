@@ -22,17 +22,17 @@ MAY_IMPORT = {
     "trainers": set(PACKAGES),
 }
 PUBLIC = {
-    "configs": """CollectConfig CompareConfig ConfigError EnvConfig EvalConfig ExportConfig ModelConfig PlayConfig RunConfig
-        ViewConfig add_arguments as_yaml build documentation read_yaml""",
+    "configs": """CollectConfig CompareConfig ConfigError EnvConfig EvalConfig ExportConfig ModelConfig PlayConfig
+        RunConfig ViewConfig add_arguments as_yaml build documentation read_yaml""",
     "envs": """BackendError ContractError DataError EnvError Expert Outcome RegistryError Spec Task TaskError TaskSet
         TextEnv Tool find make register specs""",
     "envs.alfworld": "ALFWorldExpert Game Play generate_game generated_tasks load_game shortest_plan",
     "envs.dbbench": "DBTask Reply Sandbox Table generate_task generated_tasks grade load_tasks",
     "eval": "Comparison Evaluation Result compare evaluate read_result summarise write_report",
     "rewards": "LIMIT SHAPINGS Mixture outcome",
-    "rollout": """Collected Completion ContextOverflow Deadlines Difference Engine EngineError Episode Failure Job ModelPolicy Player
-        Policy Reply Sampling Step Store StoreError Timing Tokens Trajectories Trajectory Turn collect
-        read_trajectories replay run_episode""",
+    "rollout": """Collected Completion ContextOverflow Deadlines Difference Engine EngineError Episode Failure Job
+        ModelPolicy Player Policy Reply Sampling Step Store StoreError Timing Tokens Trajectories Trajectory Turn
+        collect read_trajectories replay run_episode""",
     "trainers": "",
 }
 HEAVY = {"torch", "transformers", "trl", "peft", "vllm", "ray", "textworld", "alfworld", "wandb", "datasets", "pandas"}

@@ -22,8 +22,8 @@ from rollout import Failure, Step, Store, StoreError, Tokens, Trajectory, collec
 from rollout.export import EVALUATION_SPLITS, FORMATS, export, preference_rows, sft_rows
 from tests.rollout.corridor import Corridor
 
-INSPECT = os.environ.get("TRAIN_AGENT_INSPECT", "")
-"""A folder with an installation of inspect_ai, where it is not in the environment itself."""
+INSPECT = Path(__file__).resolve().parents[2] / ".venv" / "inspect"
+"""Where `scripts/install-optional` puts inspect_ai, whose requirements are not to mix with ours."""
 
 
 def episode(id: str, *, turns: int = 2, tokens: bool = True, **changes: Any) -> Trajectory:
@@ -274,11 +274,11 @@ print(read_eval_log_sample(sys.argv[1], id="walk-1", epoch=8).limit.type)
 @pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".json", ".eval"])
 def test_inspect_reads_our_log(suffix: str, run: Path, tmp_path: Path) -> None:
-    if not INSPECT:
-        pytest.importorskip("inspect_ai")
+    if not INSPECT.is_dir():
+        pytest.skip("inspect_ai is not installed: scripts/install-optional")
     path = tmp_path / f"log{suffix}"
     assert export(run, "inspect", path) == 10
-    command = [sys.executable, "-c", READ, str(path), INSPECT or str(tmp_path)]
+    command = [sys.executable, "-c", READ, str(path), str(INSPECT)]
     read = subprocess.run(command, capture_output=True, text=True, check=False)
     assert read.returncode == 0, read.stderr
     assert read.stdout.splitlines() == [
