@@ -5,6 +5,8 @@ export OMP_NUM_THREADS ?= 1
 export RAY_USAGE_STATS_ENABLED ?= 0
 export HF_HUB_DISABLE_TELEMETRY ?= 1
 
+# A virtual environment of which only a part could be made (Debian without python3-venv) is none.
+.DELETE_ON_ERROR:
 .PHONY: run test test-fast lint build clean
 
 run: .venv/run.stamp

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from configs.errors import ConfigError
+
 
 @dataclass(frozen=True, kw_only=True)
 class EnvConfig:
@@ -23,6 +25,11 @@ class EnvConfig:
     seed: int = 0
     """Seeds every draw: tasks, names, sampling."""
 
+    def __post_init__(self) -> None:
+        for name in self.env_args.keys() & {"id", "split"}:
+            option = {"id": "--env", "split": "--split"}[name]
+            raise ConfigError(f"env_args: {name!r} has an option of its own: {option}.")
+
 
 @dataclass(frozen=True, kw_only=True)
 class ModelConfig:
@@ -34,14 +41,15 @@ class ModelConfig:
     temperature: float | None = None
     """Sampling temperature, 0 for greedy; the protocol's own (1 for collecting) where none is given."""
 
-    top_p: float = 1.0
-    """Nucleus of the sampling."""
+    top_p: float | None = None
+    """Nucleus of the sampling; the protocol's own (1 for collecting) where none is given."""
 
-    max_completion_length: int = 256
-    """Tokens of one turn at most."""
+    max_completion_length: int | None = None
+    """Tokens of one turn at most; the protocol's own (256 for collecting) where none is given."""
 
-    max_length: int = 4096
-    """Tokens of an episode's context at most; an episode that fills it ends as overlong."""
+    max_length: int | None = None
+    """Tokens of an episode's context at most; 4096, or its server's limit, where none is given. An episode that fills
+    it ends as overlong."""
 
     window: int | None = None
     """How many past turns the context keeps; all of them where none is given."""

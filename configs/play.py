@@ -18,4 +18,4 @@ class PlayConfig(EnvConfig):
     """Watch the expert instead of typing."""
 
     json: bool = False
-    """Print one JSON object a step instead of text (with --expert)."""
+    """Print one JSON object a step instead of text; the expert plays."""

@@ -176,15 +176,18 @@ def _mapping(value: Any, where: str) -> dict[str, Any]:
         key, equals, item = str(text).partition("=")
         if not equals or not key:
             raise ConfigError(f"{where}: {text!r} has no key. Write it as key=value.")
-        pairs[key.replace("-", "_")] = yaml.safe_load(item)
+        try:
+            pairs[key.replace("-", "_")] = yaml.safe_load(item)
+        except yaml.YAMLError as error:
+            raise ConfigError(f"{where}: {text!r}: the value is not YAML. Quote it, as in 'key=\"value\"'.") from error
     return pairs
 
 
 def _metavar(base: Any) -> str:
     if typing.get_origin(base) is typing.Literal:
         return "{" + ",".join(typing.get_args(base)) + "}"
-    names = {tuple: "TEXT", dict: "KEY=VALUE", str: "TEXT", int: "INTEGER", float: "NUMBER", Path: "PATH"}
-    return names.get(typing.get_origin(base) or base, "VALUE")
+    names = {tuple: "TEXT", dict: "KEY=VALUE", str: "TEXT", int: "INTEGER", float: "NUMBER", bool: "YES OR NO"}
+    return "PATH" if base is Path else names.get(typing.get_origin(base) or base, "VALUE")
 
 
 def _required(field: dataclasses.Field[Any]) -> bool:

@@ -91,7 +91,7 @@ class TextEnv(gymnasium.Env[str, str], Generic[T]):
     Raises:
         ContractError: on a step before the first reset, after the end, after `close`, or with an action that is no
             string.
-        TaskError: if `options` names a task that does not exist, or has keys that are not known.
+        TaskError: if `options` names a task that does not exist, or has keys that are not known; if a seed is negative.
     """
 
     metadata = {"render_modes": ["ansi"]}
@@ -112,8 +112,10 @@ class TextEnv(gymnasium.Env[str, str], Generic[T]):
     tools: Sequence[Tool]
 
     def __init__(self, *, max_steps: int, render_mode: str | None = None) -> None:
-        if max_steps < 1:
-            raise TaskError(f"max_steps is {max_steps}, but an episode has at least one step")
+        if not isinstance(max_steps, int) or max_steps < 1:
+            raise TaskError(
+                f"max_steps is {max_steps!r}", remedy="An episode has a whole number of steps, at least one."
+            )
         if render_mode not in (None, "ansi"):
             raise TaskError(f"render_mode is {render_mode!r}", remedy='Use None or "ansi".')
         self.observation_space = Text()
@@ -160,7 +162,10 @@ class TextEnv(gymnasium.Env[str, str], Generic[T]):
         """Start an episode; `options={"task": id}` says of which task."""
         if self._closed:
             raise ContractError("reset after close", remedy="Make a new environment with envs.make(...).")
-        super().reset(seed=seed)
+        try:
+            super().reset(seed=seed)
+        except gymnasium.error.Error as error:
+            raise TaskError(f"the seed is {seed!r}", remedy="Take a whole number from 0 on.") from error
         self.task = self._choose(dict(options or {}))
         self._steps = 0
         self._live = True

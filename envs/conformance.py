@@ -15,7 +15,7 @@ import pickle
 import random
 import warnings
 from collections.abc import Callable
-from functools import partial
+from functools import partial, wraps
 from typing import Any
 
 from envs.base import TextEnv
@@ -39,6 +39,26 @@ def check(make: Factory) -> None:
         run(make)
 
 
+def _closing(run: Callable[[Factory], None]) -> Callable[[Factory], None]:
+    """A check after which every environment that it made is closed."""
+
+    @wraps(run)
+    def closing(make: Factory) -> None:
+        made: list[TextEnv[Any]] = []
+
+        def make_and_keep() -> TextEnv[Any]:
+            made.append(make())
+            return made[-1]
+
+        try:
+            run(make_and_keep)
+        finally:
+            for env in made:
+                env.close()
+
+    return closing
+
+
 def _gymnasium(make: Factory) -> None:
     from gymnasium.utils.env_checker import check_env
 
@@ -52,8 +72,6 @@ def _gymnasium(make: Factory) -> None:
     except Exception as error:
         what = f"gymnasium's check_env refuses it: {type(error).__name__}: {error}"
         raise ConformanceError(what, where="gymnasium") from error
-    finally:
-        env.close()
 
 
 def _tasks(make: Factory) -> None:
@@ -68,7 +86,6 @@ def _tasks(make: Factory) -> None:
         )
     _must_raise(TaskError, lambda: env.reset(options={"task": "no such task"}), "tasks", "an unknown task id")
     _must_raise(TaskError, lambda: env.reset(options={"tsak": task.id}), "tasks", "an unknown reset option")
-    env.close()
 
 
 def _seeding(make: Factory) -> None:
@@ -80,8 +97,6 @@ def _seeding(make: Factory) -> None:
                 where="seeding",
                 remedy="Draw only from self.np_random; keep no order of sets and no clock in a text.",
             )
-    first.close()
-    second.close()
 
 
 def _order(make: Factory) -> None:
@@ -124,7 +139,6 @@ def _actions(make: Factory) -> None:
             raise ConformanceError(f"the action {odd[:20]!r} gives a wrong type or a NaN reward", where="actions")
         if terminated:
             env.reset(seed=0)
-    env.close()
 
 
 def _interleaving(make: Factory) -> None:
@@ -166,14 +180,14 @@ def _card(make: Factory) -> None:
 
 
 CHECKS: dict[str, Callable[[Factory], None]] = {
-    "gymnasium": _gymnasium,
-    "tasks": _tasks,
-    "seeding": _seeding,
-    "order": _order,
-    "actions": _actions,
-    "interleaving": _interleaving,
-    "pickling": _pickling,
-    "card": _card,
+    "gymnasium": _closing(_gymnasium),
+    "tasks": _closing(_tasks),
+    "seeding": _closing(_seeding),
+    "order": _closing(_order),
+    "actions": _closing(_actions),
+    "interleaving": _closing(_interleaving),
+    "pickling": _closing(_pickling),
+    "card": _closing(_card),
 }
 
 

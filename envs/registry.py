@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import re
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -110,10 +111,15 @@ def make(id: str, **kwargs: Any) -> TextEnv[Any]:
         kwargs: passed to the environment's class; its docstring is the environment's card.
 
     Raises:
-        RegistryError: if there is no such environment.
-        TypeError: if the class does not take one of the arguments.
+        RegistryError: if there is no such environment, or its class does not take one of the arguments.
     """
     spec = find(id)
-    env = spec.load()(**kwargs)
+    cls = spec.load()
+    try:
+        inspect.signature(cls).bind(**kwargs)
+    except TypeError as error:
+        taken = ", ".join(inspect.signature(cls).parameters)
+        raise RegistryError(f"cannot be made: {error}", where=spec.id, remedy=f"It takes {taken}.") from None
+    env = cls(**kwargs)
     env.id = spec.id
     return env

@@ -48,7 +48,7 @@ class TaskSet(Sequence[T], Generic[T]):
         try:
             return self._by_id[task_id]
         except KeyError:
-            near = get_close_matches(task_id, self._by_id, n=1, cutoff=0.3)
+            near = get_close_matches(str(task_id), self._by_id, n=1, cutoff=0.3)
             hint = f"The nearest id is {near[0]!r}." if near else "List them with `env.tasks`."
             raise TaskError(f"no task has the id {task_id!r} (there are {len(self)})", remedy=hint) from None
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
+import select
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -80,7 +82,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         0 done, 1 the work failed, 2 wrong usage.
     """
-    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        code = _dispatch(list(sys.argv[1:] if argv is None else argv))
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        if _is_read():
+            raise
+        return EXIT_FAILED
+
+
+def _dispatch(words: Sequence[str]) -> int:
     if not words or words[0] in ("-h", "--help"):
         print(_overview())
         return EXIT_DONE
@@ -107,8 +119,8 @@ def _run(command: Command, words: Sequence[str]) -> int:
         if path is not None:
             layers.insert(0, (str(path), read_yaml(path)))
         return int(_load(command.run)(build(cls, *layers)))
-    except SystemExit as stop:  # argparse has printed its message or the help
-        return EXIT_DONE if stop.code in (0, None) else EXIT_USAGE
+    except SystemExit as stop:  # argparse has printed its message (2) or the help (0); rich, that nobody reads (1)
+        return EXIT_DONE if stop.code is None else int(stop.code)
     except ConfigError as error:
         print(f"train-agent {command.name}: {error}", file=sys.stderr)
         return EXIT_USAGE
@@ -118,6 +130,17 @@ def _run(command: Command, words: Sequence[str]) -> int:
     except KeyboardInterrupt:
         print(f"\ntrain-agent {command.name}: interrupted", file=sys.stderr)
         return EXIT_FAILED
+
+
+def _is_read() -> bool:
+    """Whether somebody still reads what is printed, other than in `train-agent ... | head`."""
+    output = select.poll()
+    output.register(sys.stdout, 0)
+    if not any(event & select.POLLERR for _, event in output.poll(0)):
+        return True
+    # What is buffered would raise once more when Python exits.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return False
 
 
 def _parser(command: Command, cls: type) -> argparse.ArgumentParser:

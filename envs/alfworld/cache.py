@@ -64,7 +64,9 @@ def _stamp(files: Iterable[Path]) -> bytes:
     stamp = hashlib.sha256(_parser_stamp())
     for file in files:
         status = os.stat(file)
-        stamp.update(f"{file}\0{status.st_size}\0{status.st_mtime_ns}\n".encode(errors="surrogateescape"))
+        # The time of the inode's change as well: tar and rsync set the other one, and chmod leaves it as it was.
+        times = f"{status.st_mtime_ns}\0{status.st_ctime_ns}"
+        stamp.update(f"{file}\0{status.st_size}\0{times}\n".encode(errors="surrogateescape"))
     return stamp.digest()
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from envs.alfworld.cache import cached
 from envs.alfworld.dialects import ForeignGameError
-from envs.alfworld.game import Game, load_game
+from envs.alfworld.game import FETCH_AGAIN, Game, load_game
 from envs.errors import DataError, TaskError
 from envs.task import Task, TaskSet
 
@@ -32,8 +32,6 @@ TASK_TYPES = (
     "pick_two_obj_and_place",
 )
 _DOWNLOAD = "Run `alfworld-download`, and set ALFWORLD_DATA to the folder that holds json_2.1.1."
-
-
 _GAME = "game.tw-pddl"
 _TRAJECTORY = "traj_data.json"
 
@@ -127,7 +125,9 @@ def load_split(
     games = _select(split, trials, parsed, frozenset(task_types))
     _log(folder, games)
     if not games.tasks:
-        raise DataError(f"no game to play: {games.report()}", where=folder, remedy=_DOWNLOAD)
+        filtered = games.skipped and all(skipped.wanted for skipped in games.skipped)
+        remedy = "Ask for other task types." if filtered else _DOWNLOAD
+        raise DataError(f"no game to play: {games.report()}", where=folder, remedy=remedy)
     return games
 
 
@@ -143,7 +143,7 @@ def split_folder(split: str, data: str | Path | None = None) -> Path:
     data = data or os.environ.get("ALFWORLD_DATA")
     if not data:
         raise DataError("ALFWORLD_DATA is not set, and no folder was given", remedy=_DOWNLOAD)
-    root = Path(os.path.expandvars(data)).expanduser()
+    root = Path(os.path.expandvars(data)).expanduser().absolute()
     if not root.is_dir():
         raise DataError("the data folder does not exist", where=root, remedy=_DOWNLOAD)
     for folder in (root / "json_2.1.1" / split, root / split):
@@ -172,13 +172,15 @@ class _Trial:
             try:
                 return str(json.loads(self.trajectory.read_bytes())["task_type"])
             except (ValueError, KeyError, TypeError) as error:
-                raise DataError("the trajectory does not tell the task's type", where=self.trajectory) from error
+                raise DataError(
+                    "the trajectory does not tell the task's type", where=self.trajectory, remedy=FETCH_AGAIN
+                ) from error
         parts = [part.partition("-")[0] for part in reversed(self.folder.parts)]
         return next((part for part in parts if part in TASK_TYPES), "unknown")
 
 
 def _walk(folder: Path) -> Iterator[_Trial]:
-    for path, folders, files in os.walk(folder):
+    for path, folders, files in os.walk(folder, onerror=_unreadable):
         folders.sort()
         if _GAME in files or _TRAJECTORY in files:
             trial = Path(path)
@@ -188,6 +190,10 @@ def _walk(folder: Path) -> Iterator[_Trial]:
                 game=trial / _GAME if _GAME in files else None,
                 trajectory=trial / _TRAJECTORY if _TRAJECTORY in files else None,
             )
+
+
+def _unreadable(error: OSError) -> None:
+    raise DataError(f"the folder cannot be read ({error.strerror})", where=error.filename) from error
 
 
 @dataclass(frozen=True, slots=True)

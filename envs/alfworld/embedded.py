@@ -63,7 +63,7 @@ def generated_tasks(
         types: which of `generator.KINDS`.
 
     Raises:
-        TaskError: if there is no such split, size or task type.
+        TaskError: if there is no such split, size or task type, or no task is asked for.
     """
     if split not in DEFAULT_LENGTHS:
         raise TaskError(f"there is no split {split!r}", remedy=f"Take one of {', '.join(DEFAULT_LENGTHS)}.")
@@ -71,6 +71,8 @@ def generated_tasks(
         raise TaskError("no task type is asked for", remedy=f"Take some of {', '.join(KINDS)}.")
     size_named(size)
     length = DEFAULT_LENGTHS[split] if length is None else length
+    if not isinstance(length, int) or length < 1:
+        raise TaskError(f"the length of {split} is {length!r}", remedy="Ask for a whole number of tasks, at least one.")
     return TaskSet(_task(split, types[number % len(types)], size, number) for number in range(length))
 
 

@@ -52,16 +52,16 @@ class ALFWorldEnv(TextEnv[Any]):
         split: `train`, `valid_seen` or `valid_unseen`.
         data: `generated`, or the folder with the official games. None takes ALFWORLD_DATA where that is set, and
             generated games where not.
-        size: of the rooms of generated games: tiny, small, medium or full.
+        size: of the rooms of generated games: tiny, small (where None is given), medium or full.
         length: how many generated tasks; None for the split's own number.
-        task_types: which of the six types of task.
+        task_types: which of the six types of task; one or several.
         backend: `auto` plays the official dialects itself and leaves unknown ones to TextWorld; `textworld` leaves it
             every game.
         domain_randomization: number the objects and receptacles anew in every episode, by its seed.
         max_steps: commands before an episode is truncated.
 
     Raises:
-        TaskError: on an unknown split, size, task type or backend.
+        TaskError: on an unknown split, size, task type or backend; on a size or length of the official games.
         DataError: if the official games are not there or none of them can be played.
         BackendError: if TextWorld is needed and not installed.
     """
@@ -74,9 +74,9 @@ class ALFWorldEnv(TextEnv[Any]):
         split: str = "train",
         *,
         data: str | Path | None = None,
-        size: str = "small",
+        size: str | None = None,
         length: int | None = None,
-        task_types: Sequence[str] = TASK_TYPES,
+        task_types: str | Sequence[str] = TASK_TYPES,
         backend: str = "auto",
         domain_randomization: bool = False,
         max_steps: int = 50,
@@ -89,10 +89,15 @@ class ALFWorldEnv(TextEnv[Any]):
         self.backend = backend
         self.domain_randomization = domain_randomization
         self._games: dict[str, Game] = {}
+        types = (task_types,) if isinstance(task_types, str) else tuple(task_types)
         if self.source == GENERATED:
-            self.tasks = generated_tasks(split, length, size=size, types=tuple(task_types))
+            self.tasks = generated_tasks(split, length, size=size or "small", types=types)
+        elif size is not None or length is not None:
+            raise TaskError(
+                "size and length are of generated games", remedy=f"Leave them out, or ask for data={GENERATED}."
+            )
         else:
-            games = load_split(split, data=data, task_types=task_types)
+            games = load_split(split, data=data, task_types=types)
             self.tasks, self._games = games.tasks, games.games
         self._leave_to_textworld()
         self._play: Play | TextWorldPlay | None = None

@@ -71,6 +71,8 @@ class Game:
             return Play(self, Script(self.world, DIALECTS[self.dialect], self.task, name_seed))
         if not self._scripts:
             self._scripts.append(Script(self.world, DIALECTS[self.dialect], self.task))
+            # Threads that came at the same moment have made one each: the first is everybody's.
+            del self._scripts[1:]
         return Play(self, self._scripts[0])
 
     def save(self, path: str | Path) -> None:
@@ -78,6 +80,7 @@ class Game:
 
         Raises:
             DataError: if the game was read from a file that is gone.
+        OSError: if the path cannot be written.
         """
         if self.source is not None:
             data: dict[str, Any] = json.loads(zlib.decompress(self.source))
@@ -118,7 +121,10 @@ def load_game(path: str | Path) -> Game:
 def _parse(domain: str, grammar: str, problem: str, walkthrough: tuple[str, ...] | None) -> Game:
     dialect = recognise(domain, grammar)
     task, _ = split_task(grammar)
-    world = build_world(parse_problem(problem), dialect.cleaners)
+    try:
+        world = build_world(parse_problem(problem), dialect.cleaners)
+    except RecursionError:
+        raise ForeignGameError("the goal is nested too deeply") from None
     return Game(dialect=dialect.name, task=task, world=world, walkthrough=walkthrough)
 
 
@@ -129,7 +135,7 @@ def _read(path: Path) -> dict[str, Any]:
         raise DataError(f"the game cannot be read ({error.strerror})", where=path, remedy=FETCH_AGAIN) from error
     except UnicodeDecodeError as error:
         raise DataError(f"the file is not UTF-8 ({error.reason})", where=path, remedy=FETCH_AGAIN) from error
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         what = f"the file is not JSON, it may be truncated ({error})"
         raise DataError(what, where=path, remedy=FETCH_AGAIN) from error
     if not isinstance(data, dict):

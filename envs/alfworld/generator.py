@@ -85,6 +85,9 @@ KINDS = {
 def generate_game(*, seed: int, task_type: str | None = None, room: str | None = None, size: str = "full") -> Game:
     """A game that depends on nothing but the arguments: the same bytes on every machine and Python.
 
+    Its layout is one of `train`, and its household may be one that `valid_seen` has, too: for splits that share none,
+    take `generated_tasks`.
+
     Args:
         seed: any whole number.
         task_type: one of `KINDS`; drawn evenly if not given.

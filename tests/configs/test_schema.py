@@ -95,14 +95,21 @@ def test_the_command_line_wins_over_the_file_and_the_file_over_the_defaults(tmp_
         ({"seed": "x"}, "a.yaml: seed: 'x' is not integer"),
         ({"seed": 1.5}, "1.5 is not integer"),
         ({"seed": [1]}, r"\[1\] is not integer"),
-        ({"packing": "maybe"}, "'maybe' is not"),
         ({"loss_type": "grp"}, "'grp' is not one of grpo, dapo. Did you mean 'grpo'"),
         ({"env_args": ["size"]}, "'size' has no key. Write it as key=value"),
+        ({"env_args": ["size=[1"]}, r"'size=\[1': the value is not YAML"),
+        ({"packing": "maybe"}, "'maybe' is not yes or no"),
     ],
 )
 def test_a_wrong_key_or_value_says_where_and_what_is_right(values: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         build(Sample, ("a.yaml", values))
+
+
+@pytest.mark.parametrize(("name", "option"), [("id", "--env"), ("split", "--split")])
+def test_an_environment_argument_that_has_an_option_is_refused(name: str, option: str) -> None:
+    with pytest.raises(ConfigError, match=f"'{name}' has an option of its own: {option}"):
+        build(configs.PlayConfig, ("command line", {"env_args": [f"{name}=train"]}))
 
 
 @pytest.mark.parametrize(

@@ -89,6 +89,19 @@ def test_a_breach_is_named(env: Any, name: str, message: str) -> None:
         CHECKS[name](env)
 
 
+@pytest.mark.parametrize("name", CHECKS)
+def test_a_check_closes_what_it_made(name: str) -> None:
+    made: list[Corridor] = []
+
+    def make() -> Corridor:
+        made.append(Corridor())
+        return made[-1]
+
+    CHECKS[name](make)
+    assert made
+    assert all(env._closed for env in made)
+
+
 def test_the_first_breach_stops_the_whole_check() -> None:
     check(Corridor)
     with pytest.raises(ConformanceError):

@@ -59,6 +59,12 @@ def test_an_entry_point_that_does_not_import_says_so(entry_point: str) -> None:
         envs.make("maze")
 
 
+def test_an_argument_that_the_class_does_not_take_is_wrong_usage() -> None:
+    with pytest.raises(envs.RegistryError, match=r"ALFWorld-v1: .*'spilt'.* It takes split, data") as caught:
+        envs.make("alfworld", spilt="train")
+    assert caught.value.wrong_usage
+
+
 def test_an_error_says_what_where_and_what_next_also_after_pickling() -> None:
     error = pickle.loads(pickle.dumps(envs.DataError("it is cut off.", where="a/b.json", remedy="Fetch it again.")))
     assert isinstance(error, envs.DataError)
@@ -71,5 +77,7 @@ def test_task_ids_are_unique_and_a_wrong_one_names_the_nearest() -> None:
     assert [task.id for task in tasks] == ["pick-1", "heat-1"]
     with pytest.raises(envs.TaskError, match="nearest id is 'pick-1'"):
         tasks.by_id("pick-l")
+    with pytest.raises(envs.TaskError, match="no task has the id 0"):
+        tasks.by_id(0)  # type: ignore[arg-type]
     with pytest.raises(envs.TaskError, match="two tasks have the id 'x'"):
         envs.TaskSet([envs.Task("x", "a", "train"), envs.Task("x", "b", "train")])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -36,6 +38,10 @@ def test_every_command_has_help_with_an_example_and_stands_in_the_readme(
         (["play", "--env", "alfwolrd"], "Did you mean 'alfworld'?"),
         (["play", "--split", "trian"], "no split 'trian'. Take one of train"),
         (["play", "--task", "nonsense"], "no task has the id 'nonsense'"),
+        (["play", "--seed", "-1", "--expert"], "the seed is -1"),
+        (["play", "--env-args", "sise=full"], "ALFWorld-v1: cannot be made: got an unexpected keyword argument 'sise'"),
+        (["play", "--env-args", "max_steps=many"], "max_steps is 'many'"),
+        (["play", "--env-args", "data=generated", "length=0"], "the length of train is 0"),
         (["play", "--config", "/nonexistent.yaml"], "/nonexistent.yaml: No such file or directory"),
     ],
 )
@@ -44,6 +50,19 @@ def test_wrong_usage_is_code_2_and_says_what_is_right(
 ) -> None:
     assert main(words) == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["--help"], ["play", "--json"], ["play", "--expert"]])
+def test_a_reader_that_has_seen_enough_gets_no_traceback(words: list[str]) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "train_agent", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    process.stderr.close()
+    assert process.wait() == 1
 
 
 def test_an_unknown_key_in_a_file_names_the_nearest(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -86,6 +86,8 @@ def test_a_spoilt_game_is_named_with_a_remedy(kitchen: Game, tmp_path: Path, edi
         (b'\xff\xfe{"a": 1}', "not UTF-8"),
         (b"[1, 2]", "no object"),
         (b"null", "no object"),
+        (b'{"grammar": ' + b"9" * 5000 + b"}", "not JSON"),
+        (b"[" * 100_000, "not JSON"),
     ],
 )
 def test_a_file_that_is_no_game_is_named_with_a_remedy(tmp_path: Path, content: bytes, what: str) -> None:
@@ -148,6 +150,12 @@ def test_a_foreign_game_points_to_textworld(kitchen: Game, tmp_path: Path, edit:
 def test_a_household_beyond_our_rules_is_foreign(make_kitchen: Callable[..., Game], fact: str, what: str) -> None:
     with pytest.raises(ForeignGameError, match=what):
         make_kitchen(extra=fact)
+
+
+def test_a_goal_nested_beyond_reason_is_foreign(kitchen_text: Callable[..., str]) -> None:
+    problem = kitchen_text(goal="(and " * 5000 + "(isClean ?o)" + ")" * 5000)
+    with pytest.raises(ForeignGameError, match="too deeply"):
+        Game.from_texts(domain=DOMAIN, grammar=grammar("x"), problem=problem)
 
 
 @given(data=st.data())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -138,6 +139,25 @@ def test_a_changed_game_is_parsed_again(
     assert load().tasks.by_id(f"valid_seen/{NAMES['pick_and_place_simple']}").type == "pick_heat_then_place_in_recep"
 
 
+def test_a_game_that_is_exchanged_with_its_size_and_time_kept_is_parsed_again(
+    load: Callable[..., data_module.GameSet],
+) -> None:
+    path = load().tasks[0].path
+    before = path.stat()
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b'"solvable": true', b'"solvable": 1234'))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert path.stat().st_size == before.st_size
+    assert len(load().tasks) == 2
+
+
+def test_a_relative_folder_gives_paths_that_hold_elsewhere(
+    root: Path, load: Callable[..., data_module.GameSet], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(root.parent)
+    assert load(data=root.name).tasks[0].path == load().tasks[0].path
+
+
 @pytest.mark.parametrize("spoil", [lambda data: data[:-1], lambda data: b"", lambda data: data[:200] + data[201:]])
 def test_a_corrupt_cache_is_built_again(
     load: Callable[..., data_module.GameSet], tmp_path: Path, spoil: Callable[[bytes], bytes]
@@ -181,6 +201,14 @@ def test_an_empty_split_says_how_to_fill_it(tmp_path: Path) -> None:
     (tmp_path / "train").mkdir()
     with pytest.raises(DataError, match=r"no game to play.*alfworld-download"):
         load_split("train", data=tmp_path, cache=tmp_path / "cache")
+
+
+def test_a_split_without_a_game_of_the_type_does_not_ask_for_a_download(
+    load: Callable[..., data_module.GameSet],
+) -> None:
+    with pytest.raises(DataError, match="Ask for other task types") as caught:
+        load(task_types=["pick_cool_then_place_in_recep"])
+    assert "download" not in str(caught.value)
 
 
 def test_a_split_of_broken_games_says_why(root: Path, load: Callable[..., data_module.GameSet]) -> None:

@@ -92,6 +92,9 @@ def test_wrong_settings_are_refused_by_name() -> None:
         generated_tasks("train", types=["pick_nothing"])
     with pytest.raises(TaskError, match="no task type"):
         generated_tasks("train", types=[])
+    for length in (0, -1, "many"):
+        with pytest.raises(TaskError, match=f"length of train is {length!r}"):
+            generated_tasks("train", length)  # type: ignore[arg-type]
 
 
 def test_the_generator_has_the_task_types_of_the_official_games() -> None:

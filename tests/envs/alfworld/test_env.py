@@ -125,7 +125,8 @@ def test_equal_states_have_equal_keys_also_in_another_process() -> None:
         ({"task_types": ["pick"]}, TaskError, "pick"),
         ({"backend": "docker"}, TaskError, "There are auto and textworld"),
         ({"data": "/nonexistent"}, DataError, "/nonexistent: the data folder does not exist. Run `alfworld-download`"),
-        ({"max_steps": 0}, TaskError, "at least one step"),
+        ({"max_steps": 0}, TaskError, "max_steps is 0. An episode has a whole number of steps, at least one"),
+        ({"max_steps": "many"}, TaskError, "max_steps is 'many'"),
         ({"render_mode": "human"}, TaskError, "ansi"),
     ],
 )
@@ -134,6 +135,28 @@ def test_a_wrong_argument_says_what_is_right(
 ) -> None:
     with pytest.raises(error, match=message):
         envs.make("alfworld", **arguments)
+
+
+@pytest.mark.parametrize("argument", [{"size": "full"}, {"length": 3}])
+def test_what_only_generated_games_have_is_not_ignored_for_the_official_ones(
+    data: Path, argument: dict[str, object]
+) -> None:
+    with pytest.raises(TaskError, match="data=generated"):
+        envs.make("alfworld", split="valid_seen", data=data, **argument)
+
+
+def test_one_task_type_may_be_given_by_its_name_alone(data: Path) -> None:
+    one = "pick_heat_then_place_in_recep"
+    for env in (
+        envs.make("alfworld", length=4, task_types=one),
+        envs.make("alfworld", split="valid_seen", data=data, task_types=one),
+    ):
+        assert {task.type for task in env.tasks} == {one}
+
+
+def test_a_seed_below_zero_is_wrong_usage() -> None:
+    with pytest.raises(TaskError, match=r"the seed is -1\. Take a whole number from 0 on"):
+        envs.make("alfworld", length=1, size="tiny").reset(seed=-1)
 
 
 def test_a_foreign_game_is_refused_by_name_where_textworld_is_not_installed(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pickle
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import pytest
 from hypothesis import given
@@ -190,12 +192,32 @@ def test_a_fork_goes_its_own_way_and_the_key_is_the_whole_state(
     assert (again.facts(), again.admissible_commands, again.won) == (fork.facts(), fork.admissible_commands, fork.won)
 
 
-def test_threads_share_a_game(kitchen: Game) -> None:
-    def walk(seed: int) -> str:
-        return walked(kitchen.start(), [seed * step for step in range(200)]).observation
+def test_threads_share_a_game_from_its_first_moment(make_kitchen: MakeKitchen) -> None:
+    game, others, together = make_kitchen(), make_kitchen(), Barrier(8)
 
-    with ThreadPoolExecutor(8) as threads:
-        assert list(threads.map(walk, range(64))) == [walk(seed) for seed in range(64)]
+    def walk(game: Game, seed: int) -> tuple[str, list[str]]:
+        play = walked(game.start(), [seed * step for step in range(200)])
+        return play.observation, play.admissible_commands
+
+    def walk_at_once(seed: int) -> tuple[str, list[str]]:
+        together.wait()
+        return walk(game, seed)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(8) as threads:
+            assert list(threads.map(walk_at_once, range(64))) == [walk(others, seed) for seed in range(64)]
+    finally:
+        sys.setswitchinterval(interval)
+    assert game.start().script is game.start().script
+
+
+@pytest.mark.parametrize("words", ["take", "move", "clean"])
+def test_a_command_of_many_lines_is_refused_without_reading_it_in_every_way(kitchen: Game, words: str) -> None:
+    # In quadratic time this would take minutes.
+    link = {"take": " from ", "move": " to ", "clean": " with "}[words]
+    assert kitchen.start().step(words + link * 60_000 + "\nx") == "Nothing happens."
 
 
 def test_a_game_and_a_play_survive_pickling(kitchen: Game) -> None:
