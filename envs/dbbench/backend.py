@@ -42,7 +42,7 @@ class Backend(Protocol):
         ...
 
     def dump(self, index: int) -> list[tuple[str | None, ...]]:
-        """All rows of the episode's table number `index`, every cell as text."""
+        """All rows of the episode's table number `index`, whose columns are TEXT."""
         ...
 
     def close(self) -> None:

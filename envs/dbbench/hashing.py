@@ -15,7 +15,10 @@ _CONCAT_BYTES = 1024
 
 def row_hash(cells: Sequence[str | None]) -> str:
     """The first five digits of the MD5 of the cells joined by commas; NULLs are skipped."""
-    text = ",".join(cell for cell in cells if cell is not None)
+    try:
+        text = ",".join(cells)  # type: ignore[arg-type]
+    except TypeError:  # a NULL, or bytes
+        text = ",".join([str(cell) for cell in cells if cell is not None])
     return md5(text.encode("utf-8", "surrogatepass"), usedforsecurity=False).hexdigest()[:5]
 
 

@@ -14,11 +14,12 @@ DELETE there, and nothing else anywhere. Threats and what stops them:
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from envs.dbbench.backend import Reply
+from envs.dbbench.limits import MAX_ROWS, TooLarge, fetch
 from envs.dbbench.server_schema import ServerSchema, original, run
 from envs.dbbench.task import Table
 from envs.dbbench.watchdog import Watchdog
@@ -26,10 +27,7 @@ from envs.dbbench.watchdog import Watchdog
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-MAX_ROWS = 100_000  # of a result, and changed in an episode
-MAX_RESULT = 8_000_000  # characters of a reply's cells
 GRACE = 0.15  # seconds that the server's own limit has before the watchdog ends the session
-_BATCH = 50
 
 
 class Refused(Exception):
@@ -96,10 +94,10 @@ class ServerBackend(ServerSchema):
             self._before_dump(cursor)
             try:
                 cursor.execute(f"SELECT * FROM {self._place(self.tables[index])}")
-                rows.extend(tuple(None if cell is None else str(cell) for cell in row) for row in self._fetched(cursor))
+                fetch(cursor, rows)
             except Exception as error:
                 self._leave(cursor)
-                if not isinstance(error, Refused) and self._worded(error) != self.too_late:
+                if not isinstance(error, TooLarge) and self._worded(error) != self.too_late:
                     raise
         return rows
 
@@ -113,16 +111,19 @@ class ServerBackend(ServerSchema):
         session = self._connected()
         cursor = self._cursor(session)
         watchdog = Watchdog(self.deadline + GRACE, self._stopper(session))
+        rows: list[tuple[Any, ...]] = []
         try:
             with watchdog:
                 self._send(cursor, statement)
                 if cursor.description is None:
                     self._count(cursor.rowcount)
-                    rows = []
                 else:
-                    rows = list(self._fetched(cursor))
-        except Refused:
+                    fetch(cursor, rows)
+        except TooLarge:
             self._leave(cursor)  # most of the result is still on its way
+            raise Refused(self.too_large) from None
+        except Refused:
+            self._leave(cursor)
             raise
         except Exception as error:
             if watchdog.fired:
@@ -142,15 +143,6 @@ class ServerBackend(ServerSchema):
         """Drops the session, whatever is still on its way."""
         self._abandon(cursor)
         self._disconnect()
-
-    def _fetched(self, cursor: Any) -> Iterator[tuple[Any, ...]]:
-        number = size = 0
-        while batch := cursor.fetchmany(_BATCH):
-            number += len(batch)
-            size += sum(len(cell) if isinstance(cell, str | bytes) else 8 for row in batch for cell in row)
-            if number > MAX_ROWS or size > MAX_RESULT:
-                raise Refused(self.too_large)
-            yield from batch
 
     def _count(self, changed: int) -> None:
         self._changed += max(changed, 0)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
 
-MAX_GROWTH = 64 * 2**20  # bytes that this process may grow while it waits for a result
+from envs.dbbench.limits import Growth
+
 _LOOK = 0.02  # seconds between two looks
 
 
@@ -39,23 +39,13 @@ class Watchdog:
         self._thread.join()
 
     def _watch(self) -> None:
-        base = 0
+        growth = Growth()
         while not self._done.wait(_LOOK):
-            base = base or resident()
             if time.monotonic() > self._end:
                 self.fired = "late"
-            elif resident() - base > MAX_GROWTH:
+            elif growth.exceeded():
                 self.fired = "large"
             if self.fired:
                 with suppress(Exception):  # the driver's own time limit is the last resort
                     self._stop()
                 return
-
-
-def resident() -> int:
-    """This process's memory in bytes, 0 where the system does not tell."""
-    try:
-        with open("/proc/self/statm", "rb") as file:
-            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, ValueError):
-        return 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections import deque
+from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -214,12 +215,15 @@ AGGREGATES: dict[str, type[Aggregate]] = {
 def reporting(aggregate: type[Aggregate], failures: list[BaseException]) -> type[Aggregate]:
     """The aggregate, leaving what it raises in `failures`."""
 
-    class Reporting(aggregate):  # type: ignore[valid-type, misc]
-        def step(self, *cells: Any) -> None:
+    def reported(method: Callable[..., Any]) -> Callable[..., Any]:
+        def wrapped(self: Aggregate, *cells: Any) -> Any:
             try:
-                super().step(*cells)
-            except Exception as error:
+                return method(self, *cells)
+            except BaseException as error:
                 failures.append(error)
                 raise
 
-    return Reporting
+        return wrapped
+
+    methods = {name: reported(getattr(aggregate, name)) for name in ("step", "inverse", "value")}
+    return type(aggregate.__name__, (aggregate,), methods)

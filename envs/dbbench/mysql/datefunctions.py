@@ -257,6 +257,6 @@ def cast_time(text: str) -> str | None:
 
 
 @function("number_date", "i", DATETIME)
-def number_date(number: int) -> str | None:
-    moment = moment_of_number(number)
+def number_date(number: int | str) -> str | None:
+    moment = moment_of_number(int(number))  # an UNSIGNED beyond SQLite's integers is text
     return None if moment is None else moment.text()

@@ -1,7 +1,7 @@
 """What the translated SQL calls inside SQLite: collations, conversions, operators and aggregates of MySQL's.
 
 `install(connection, failures, watch)` registers all of it. An error raised by one of them reaches Python only as
-"user-defined function raised exception"; the error itself is left in `failures`.
+"user-defined function raised exception", one raised by a collation not at all; the error itself is left in `failures`.
 """
 
 from __future__ import annotations
@@ -241,8 +241,8 @@ def _round_integer(number: float | str) -> int:
 def install(connection: sqlite3.Connection, failures: Failures, watch: Watch) -> None:
     """Registers collations, functions and aggregates on a connection."""
     assert calls.LIBRARIES
-    connection.create_collation("m_text", collation.compare)
-    connection.create_collation("m_decimal", numbers.compare_decimals)
+    connection.create_collation("m_text", _containing(collation.compare, failures))
+    connection.create_collation("m_decimal", _containing(numbers.compare_decimals, failures))
     for name, call in _SCALARS.items():
         connection.create_function(f"m_{name}", -1, _reporting(_strict(call), failures, watch), deterministic=True)
     connection.create_function("m_fail", -1, _reporting(fail, failures, watch))
@@ -261,12 +261,25 @@ def _strict(call: Callable[..., Any]) -> Callable[..., Any]:
     return wrapped
 
 
+def _containing(compare: Callable[[str, str], int], failures: Failures) -> Callable[[str, str], int]:
+    """The driver leaves what a collation raises set in the interpreter, which dies of it some calls later."""
+
+    def wrapped(left: str, right: str) -> int:
+        try:
+            return compare(left, right)
+        except BaseException as error:
+            failures.append(error)
+            return 0
+
+    return wrapped
+
+
 def _reporting(call: Callable[..., Any], failures: Failures, watch: Watch) -> Callable[..., Any]:
     def wrapped(*arguments: Any) -> Any:
         try:
             result = call(*arguments)
             watch.spend(result)
-        except Exception as error:
+        except BaseException as error:
             failures.append(error)
             raise
         if isinstance(result, str) and len(result) > MAX_TEXT:

@@ -114,6 +114,7 @@ SQLITE = COMMON | {
     "group_concat": "SELECT length(group_concat(a.filler)) FROM t a, t b, t c, t d",
     "fts tokenizer": "SELECT fts3_tokenizer('simple', x'41414141')",
     "glob backtracking": "SELECT COUNT(*) FROM t a, t b, t c WHERE a.filler || b.filler GLOB '*x*x*x*x*x*x*y'",
+    "regexp": "SELECT '" + "x" * 60 + "' REGEXP '(x+x+)+y'",
     "reindex": "REINDEX",
     "analyze": "ANALYZE",
     "detach": "DETACH DATABASE main",

@@ -225,3 +225,7 @@ def test_ties_under_a_limit_fall_as_the_servers_selection_leaves_them() -> None:
     # std::nth_element on 20 rows of which 8, 14, 15, 16 and 17 are smallest picks the one in place 14.
     keys = [3, 3, 3, 2, 4, 3, 1, 2, 0, 1, 2, 2, 1, 1, 0, 0, 0, 0, 3, 2]
     assert Sorting((False,), 1, 0).apply([(i, key) for i, key in enumerate(keys)]) == [(14,)]
+
+
+def test_an_unsigned_number_beyond_bigint_is_no_date() -> None:
+    assert one("DATE_ADD(CAST(-3 AS UNSIGNED), INTERVAL 1 DAY)") is None

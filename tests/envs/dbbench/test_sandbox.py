@@ -32,6 +32,47 @@ def test_an_episode_leaves_nothing_to_the_next() -> None:
         assert db.table_hash() == before
 
 
+@pytest.mark.parametrize("dialect", ["mysql", "sqlite"])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        ["UPDATE Players SET Goals = NULL WHERE Team = 'Ajax'"],
+        ["DELETE FROM Players", "DELETE FROM Clubs", "INSERT INTO Clubs VALUES ('x', 'y')"],
+        ["INSERT INTO Players SELECT * FROM Players"] * 14,
+        ["SELECT * FROM nowhere", "UPDATE Clubs SET City = City"],
+        [],
+    ],
+)
+def test_the_next_episode_finds_the_same_rows_in_the_same_order(dialect: str, changes: list[str]) -> None:
+    for _ in range(3):
+        with Sandbox(TASK, dialect=dialect) as db:
+            assert db.execute("SELECT * FROM Players").rows == list(PLAYERS.rows)
+            assert db.execute("SELECT * FROM Clubs").rows == list(CLUBS.rows)
+            for change in changes:
+                db.execute(change)
+
+
+def test_a_change_that_is_undone_leaves_the_row_numbers() -> None:
+    with Sandbox(TASK, dialect="sqlite") as db:
+        db.execute("INSERT INTO Players (rowid, Name) VALUES (9000000000, 'x')")
+        db.execute("DELETE FROM Players WHERE Name = 'Anna'")
+        db.reset()
+        assert db.execute("SELECT rowid FROM Players").rows == [(i + 1,) for i in range(len(PLAYERS.rows))]
+
+
+@pytest.mark.parametrize("dialect", ["mysql", "sqlite"])
+def test_one_connection_serves_tables_of_other_columns(dialect: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("envs.dbbench.connection.KEPT", 1)
+    tasks = [
+        DBTask(id=f"unit/{n}", split="test", type="other", tables=(Table("t", names, (names,)),))
+        for n, names in enumerate([("a",), ("a", "b", "c"), ("b", "a")])
+    ]
+    for task in tasks * 3:
+        with Sandbox(task, dialect=dialect) as db:
+            assert db.execute("SELECT * FROM t").rows == list(task.tables[0].rows)
+            db.execute("UPDATE t SET a = 'x'")
+
+
 def test_sandboxes_do_not_see_each_other() -> None:
     with Sandbox(TASK) as first, Sandbox(TASK) as second:
         first.execute("DELETE FROM Players")

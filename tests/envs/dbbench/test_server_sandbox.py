@@ -17,11 +17,11 @@ import server_attacks
 from sandbox_helpers import PLAYERS, TASK
 from sqlalchemy import create_engine
 
+from envs.dbbench.limits import MAX_ROWS, resident
 from envs.dbbench.sandbox import Sandbox
-from envs.dbbench.server import MAX_ROWS, ServerBackend
+from envs.dbbench.server import ServerBackend
 from envs.dbbench.server_schema import NAME
 from envs.dbbench.task import DBTask, Table
-from envs.dbbench.watchdog import resident
 from envs.errors import BackendError, TaskError
 
 ROOT = Path(__file__).resolve().parents[3]
