@@ -26,7 +26,7 @@ class Episode:
         failure: the class of what failed outside the model, where `ending` is "error".
         invalid: turns whose reply did not keep to the protocol's form.
         inadmissible: turns whose action was not among the admissible ones.
-        judged: turns in which the environment gave a list of admissible actions.
+        judged: turns with an action in which the environment gave a list of admissible ones.
         completion_tokens: sampled; None where the policy has no tokens.
         prompt_tokens: put before the samples: new ones only in an append-only episode, whole prompts with a window.
         seconds: wall clock.

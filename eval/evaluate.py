@@ -17,6 +17,8 @@ from eval.protocols import EvalProtocol, find_protocol
 from eval.result import Result
 from rollout import Deadlines, Policy, collect
 from rollout.collect import Collected
+from rollout.episode import Job
+from rollout.jobs import plan
 from rollout.runner import Watcher
 
 
@@ -74,9 +76,7 @@ def evaluate(
     rules = replace(rules, env_args={**rules.env_args, **(env_args or {})}, epochs=epochs or rules.epochs)
     made = env if isinstance(env, TextEnv) else open_tasks(rules)
     try:
-        episodes = rules.episodes
-        if limit is not None:
-            episodes = min(limit, len(made.tasks)) * rules.epochs
+        jobs = evaluated_jobs(rules, made, limit=limit, seed=seed)
         collected = collect(
             made,
             policy,
@@ -84,7 +84,7 @@ def evaluate(
             split=rules.split,
             env_args=rules.env_args,
             protocol=rules.talk,
-            episodes=episodes,
+            episodes=_episodes(rules, made, limit, rules.epochs),
             per_task=rules.epochs,
             workers=workers,
             resume=resume,
@@ -95,11 +95,23 @@ def evaluate(
     finally:
         if made is not env:
             made.close()
-    result = _result(rules, collected)
+    result = _result(rules, collected, {job.id for job in jobs})
     file = Path(output) / "eval" / f"{rules.name}-{rules.env}.json"
     if collected.complete:
         result.write(file)
     return Evaluation(result, collected, file)
+
+
+def evaluated_jobs(
+    rules: EvalProtocol, env: TextEnv[Any], *, limit: int | None = None, epochs: int | None = None, seed: int = 0
+) -> list[Job]:
+    """The episodes that make a score; `limit` and `epochs` as in `evaluate`."""
+    per_task = epochs or rules.epochs
+    return plan(env.tasks, episodes=_episodes(rules, env, limit, per_task), per_task=per_task, seed=seed)
+
+
+def _episodes(rules: EvalProtocol, env: TextEnv[Any], limit: int | None, per_task: int) -> int | None:
+    return rules.episodes if limit is None else min(limit, len(env.tasks)) * per_task
 
 
 def open_tasks(rules: EvalProtocol, env_args: Mapping[str, Any] | None = None) -> TextEnv[Any]:
@@ -114,19 +126,19 @@ def open_tasks(rules: EvalProtocol, env_args: Mapping[str, Any] | None = None) -
     return env
 
 
-def _result(rules: EvalProtocol, collected: Collected) -> Result:
-    trajectories = collected.trajectories
-    lineage = dict(trajectories[0].lineage)
+def _result(rules: EvalProtocol, collected: Collected, ids: set[str]) -> Result:
+    """The score of these episodes; a resumed folder may hold others, of more samples or tasks."""
+    trajectories = [trajectory for trajectory in collected.trajectories if trajectory.id in ids]
+    lineage = dict(collected.lineage)
     policy = dict(lineage.pop("policy"))
-    model = {"name": policy.pop("name"), "versions": lineage.pop("versions")}
+    model = {"name": policy.pop("name"), **policy.pop("model", {}), "versions": lineage.pop("versions")}
     fingerprint = {
-        "protocol": rules.name,
         "epochs": rules.epochs,
         "episodes": len(trajectories),
         **lineage,
         "policy": policy,
     }
-    rows = tuple(Episode.of(trajectory, trajectories.places[trajectory.id]) for trajectory in trajectories)
+    rows = tuple(Episode.of(trajectory, collected.trajectories.places[trajectory.id]) for trajectory in trajectories)
     return Result(rules.name, fingerprint, model, summarise(rows, rules.family), rows)
 
 

@@ -48,6 +48,7 @@ class ChatPolicy:
         self.sampling = sampling
         self.window = window
         self.capacity = client.capacity
+        self.facts: dict[str, Any] = {"by": "messages"}
         self._extra = dict(extra or {})
         self._limit = "max_tokens"
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ from rollout.runner import Scorer, Stage, Stop, Watcher, play
 from rollout.scripted import expert_policy, random_policy
 from rollout.store import Store, Trajectories, read_trajectories
 
+log = logging.getLogger(__name__)
+
 
 class ResumeError(EnvError, ValueError):
     """The folder holds another run's episodes."""
@@ -40,12 +43,14 @@ class Collected:
         account: of the episodes that this call played.
         trajectories: of the whole folder, earlier calls included.
         complete: whether nothing is owed and nothing was cancelled.
+        lineage: of the run, as every episode holds it.
     """
 
     run: Path
     account: Account
     trajectories: Trajectories
     complete: bool
+    lineage: dict[str, Any]
 
 
 def collect(
@@ -98,18 +103,20 @@ def collect(
     try:
         talk = made.protocol(protocol)
         player = _policy(policy, made)
-        lineage = {
+        facts = {
             "env": describe_env(made, split, args),
             "protocol": describe_protocol(talk),
             "policy": _describe_policy(player),
             "seed": seed,
             "versions": versions(),
         }
+        lineage = json.loads(json.dumps(facts))  # as it reads back
         run = Path(output)
-        jobs = _owed(plan(made.tasks, episodes=episodes, per_task=per_task, seed=seed), run, lineage, resume)
-        account = Account(job.id for job in jobs)
-        store = Store(run)
+        planned = plan(made.tasks, episodes=episodes, per_task=per_task, seed=seed)
+        store = Store(run)  # its lock first: what is owed must not change any more
         try:
+            jobs = _owed(planned, run, lineage, resume)
+            account = Account(job.id for job in jobs)
             _write_config(run, lineage)
             stage = Stage(
                 made,
@@ -129,7 +136,8 @@ def collect(
             store.close()
         if not stop.gently.is_set():
             account.check()
-        return Collected(run, account, read_trajectories(run), not account.owed and not account.cancelled)
+        complete = not account.owed and not account.cancelled
+        return Collected(run, account, read_trajectories(run), complete, lineage)
     finally:
         if not isinstance(env, TextEnv):
             made.close()
@@ -151,6 +159,7 @@ def _describe_policy(policy: Policy) -> dict[str, Any]:
         "name": policy.name,
         "window": policy.window,
         "sampling": {name: getattr(sampling, name) for name in sampling.__slots__} if sampling is not None else None,
+        **getattr(policy, "facts", {}),
     }
 
 
@@ -161,30 +170,38 @@ def _owed(jobs: Sequence[Job], run: Path, lineage: Mapping[str, Any], resume: bo
         ResumeError: if it holds episodes and `resume` is off, or episodes of another kind.
     """
     config = run / "config.yaml"
-    if not config.exists():
-        return list(jobs)
-    if not resume:
+    if config.exists() and not resume:
         raise ResumeError(
             "the folder holds a run", where=run, remedy="Add --resume to go on, or choose another with -o."
         )
+    stored = read_trajectories(run)
+    if not config.exists():
+        if stored or stored.bad:
+            remedy = "Choose another with -o."
+            raise ResumeError("the folder holds episodes but no config.yaml", where=run, remedy=remedy)
+        return list(jobs)
     before = yaml.safe_load(config.read_text(encoding="utf-8")) or {}
-    now = json.loads(json.dumps(lineage))
-    changed = [row for row in differences(before, now) if not row[0].startswith("versions.")]
+    rows = differences(before, lineage)
+    changed = [row for row in rows if not row[0].startswith("versions.")]
+    for key, old, new in rows:
+        if key.startswith("versions."):
+            log.warning("%s: resumed with another %s: %s there, %s now", run, key.removeprefix("versions."), old, new)
     if changed:
         shown = "; ".join(f"{key}: {old!r} there, {new!r} now" for key, old, new in changed)
         raise ResumeError(
             f"the run was made differently ({shown})", where=run, remedy="Undo that, or choose another folder with -o."
         )
-    try:
-        done = {trajectory.id for trajectory in read_trajectories(run) if trajectory.scored}
-    except OSError:  # stopped before the first episode
-        done = set()
-    return [job for job in jobs if job.id not in done]
+    earlier = {trajectory.id: trajectory for trajectory in stored}
+    done = {trajectory.id for trajectory in stored if trajectory.scored}
+    return [
+        replace(job, attempt=earlier[job.id].attempt + 1) if job.id in earlier else job
+        for job in jobs
+        if job.id not in done
+    ]
 
 
-def _write_config(run: Path, lineage: Mapping[str, Any]) -> None:
+def _write_config(run: Path, lineage: dict[str, Any]) -> None:
     config = run / "config.yaml"
     if not config.exists():
-        plain = json.loads(json.dumps(lineage))
         with atomic_file(config) as file:
-            file.write(yaml.safe_dump(plain, sort_keys=False, allow_unicode=True).encode())
+            file.write(yaml.safe_dump(lineage, sort_keys=False, allow_unicode=True).encode())

@@ -73,19 +73,23 @@ async def run_episode(
     ending: Ending
     failure: Failure | None = None
     success: bool | None = None
+    clock = asyncio.timeout(deadlines.episode)
     try:
-        async with asyncio.timeout(deadlines.episode):
+        async with clock:
             ending = await play.run()
             success = await host.solved()
     except EnvFailure as error:
         ending, failure = "error", Failure(error.kind, str(error))
     except EngineError as error:
         ending, failure = "error", Failure("engine_error", describe(error))
-    except TimeoutError:
-        kind, limit = play.overdue or ("episode_timeout", deadlines.episode)
-        ending, failure = "error", Failure(kind, f"took longer than {limit:g} s")
     except Exception as error:
-        ending, failure = "error", Failure("policy_error", describe(error))
+        ending = "error"
+        if play.overdue:
+            failure = Failure("engine_timeout", f"took longer than {deadlines.generate:g} s")
+        elif clock.expired():
+            failure = Failure("episode_timeout", f"took longer than {deadlines.episode:g} s")
+        else:
+            failure = Failure("policy_error", describe(error))
     finally:
         watch("")
     return replace(
@@ -108,7 +112,7 @@ class _Play:
     deadlines: Deadlines
     max_turns: int
     watch: Watch
-    overdue: tuple[str, float] | None = None
+    overdue: bool = False
     reward: float = 0.0
     first: str = ""
     steps: list[Step] = field(default_factory=list)
@@ -166,14 +170,12 @@ class _Play:
 
     async def _reply(self, player: Player, turn: Turn) -> Reply:
         self.watch("model")
-        limit = self.deadlines.generate
+        clock = asyncio.timeout(self.deadlines.generate)
         try:
-            async with asyncio.timeout(limit) as waiting:
+            async with clock:
                 return await player.act(turn)
-        except TimeoutError:
-            if waiting.expired():
-                self.overdue = ("engine_timeout", limit)
-            raise
+        finally:
+            self.overdue = clock.expired()
 
     async def _play(
         self, messages: list[Message], reply: Reply, reading: Reading, before: Answer
@@ -189,7 +191,7 @@ class _Play:
             reward += answer.reward
             if answer.terminated or answer.truncated:
                 break
-        commands = before.info.get("admissible_commands")
+        commands = before.info.get("admissible_commands") if reading.actions else None
         step = Step(
             messages=tuple(messages),
             reply=reply.message,

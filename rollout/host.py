@@ -11,13 +11,16 @@ import asyncio
 import contextlib
 import copy
 import math
+import os
 import pickle
+import signal
 import struct
 import sys
 from dataclasses import dataclass
+from types import NoneType
 from typing import Any, NamedTuple, Protocol
 
-from envs import Task, TextEnv
+from envs import ContractError, Task, TextEnv
 from envs.base import Info
 
 MAX_OBSERVATION = 1 << 20
@@ -129,7 +132,14 @@ class ProcessHost:
     """
 
     def __init__(self, env: TextEnv[Task], deadlines: Deadlines) -> None:
-        self._payload = pickle.dumps(env)
+        try:
+            self._payload = pickle.dumps(env)
+        except Exception as error:  # whatever its parts raise
+            raise ContractError(
+                f"the environment cannot be sent to a process of its own ({describe(error)})",
+                where=type(env).__qualname__,
+                remedy="Leave out of __getstate__ what does not pickle, and make it anew at the next reset.",
+            ) from error
         self._deadlines = deadlines
         self._process: asyncio.subprocess.Process | None = None
         self._number = 0
@@ -151,11 +161,10 @@ class ProcessHost:
             return
         if process.stdin is not None:
             process.stdin.close()
-        try:
+        with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(process.wait(), 2.0)
-        except TimeoutError:
-            process.kill()
-            await process.wait()
+        _kill_group(process)  # also what a process that went by itself has left behind
+        await process.wait()
 
     async def _start(self) -> None:
         self._process = await asyncio.create_subprocess_exec(
@@ -165,9 +174,14 @@ class ProcessHost:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             limit=_MAX_FRAME,
+            process_group=0,  # killed with all that the environment starts, and out of reach of the terminal's Ctrl-C
         )
         self._number = 0
-        await self._ask(self._payload, self._deadlines.start)
+        try:
+            await self._ask(self._payload, self._deadlines.start)
+        except EnvFailure:
+            await self._kill()  # it holds no environment, so it is no good for another reset
+            raise
 
     async def _ask(self, request: Any, seconds: float) -> Any:
         process = self._process
@@ -203,7 +217,8 @@ class ProcessHost:
         while True:
             number, size = _HEADER.unpack(await process.stdout.readexactly(_HEADER.size))
             if size > _MAX_FRAME:
-                raise EOFError(f"an answer of {size} bytes")
+                await self._kill()
+                raise EnvFailure("env_error", f"an answer of {size} bytes, over {_MAX_FRAME}")
             body = await process.stdout.readexactly(size)
             if number == self._number:
                 fault, result = pickle.loads(body)
@@ -213,10 +228,13 @@ class ProcessHost:
         process, self._process = self._process, None
         if process is None:
             return None
-        if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
+        _kill_group(process)
         return await process.wait()
+
+
+def _kill_group(process: asyncio.subprocess.Process) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def checked(result: Any) -> Answer:
@@ -238,6 +256,11 @@ def checked(result: Any) -> Answer:
         raise EnvFailure("env_error", f"the reward is {reward!r}, not a finite number")
     if not isinstance(terminated, bool) or not isinstance(truncated, bool) or not isinstance(info, dict):
         raise EnvFailure("env_error", "terminated and truncated must be bool and info a dict")
+    progress, state = info.get("progress"), info.get("state")
+    if not isinstance(progress, (int, float, NoneType)) or not math.isfinite(progress or 0.0):
+        raise EnvFailure("env_error", f"info's progress is {progress!r}, not a finite number")
+    if not isinstance(state, (str, NoneType)):
+        raise EnvFailure("env_error", f"info's state is {type(state).__name__}, not text")
     return Answer(observation, float(reward), terminated, truncated, info)
 
 

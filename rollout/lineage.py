@@ -11,7 +11,7 @@ from typing import Any
 from envs import Task, TextEnv
 from envs.protocol import Protocol
 
-_PACKAGES = ("train-agent", "torch", "transformers", "vllm", "sqlglot", "textworld")
+_PACKAGES = ("train-agent", "torch", "transformers", "trl", "vllm", "sqlglot", "textworld")
 
 
 def versions() -> dict[str, str]:

@@ -10,6 +10,7 @@ from typing import Any
 from envs import TaskError, TextEnv
 from envs.protocol import Protocol
 from rollout.engine import Sampling
+from rollout.lineage import fingerprint
 from rollout.policy import ModelPolicy, Policy
 from rollout.scripted import ScriptedPolicy, expert_policy, random_policy
 
@@ -22,7 +23,7 @@ def make_policy(
     *,
     sampling: Sampling,
     capacity: int = 32,
-    max_length: int = 4096,
+    max_length: int | None = None,
     window: int | None = None,
     dtype: str = "auto",
     device: str = "auto",
@@ -36,7 +37,7 @@ def make_policy(
         env: what it plays.
         sampling: how a model's tokens are drawn.
         capacity: a model's episodes at once.
-        max_length: tokens of a model's context.
+        max_length: tokens of a model's context; 4096, or the limit of its server, if None.
         window: how many past turns its context keeps; None for all.
         dtype: of a model's weights.
         device: that it runs on.
@@ -53,8 +54,8 @@ def make_policy(
     if name == "gold":
         return _gold(env)
     if name.startswith(("http://", "https://")):
-        return _served(name, sampling, capacity, window)
-    return _model(name, sampling, capacity, max_length, window, dtype, device)
+        return _served(name, sampling, capacity, max_length, window)
+    return _model(name, sampling, capacity, max_length or 4096, window, dtype, device)
 
 
 def _gold(env: TextEnv[Any]) -> Policy:
@@ -70,13 +71,13 @@ def _gold(env: TextEnv[Any]) -> Policy:
     return ScriptedPolicy("gold", script)
 
 
-def _served(url: str, sampling: Sampling, capacity: int, window: int | None) -> Policy:
+def _served(url: str, sampling: Sampling, capacity: int, max_length: int | None, window: int | None) -> Policy:
     from rollout.client import Client
     from rollout.served import served_policy
 
     base, _, model = url.partition("#")
     client = Client(base, capacity=capacity)
-    return asyncio.run(served_policy(client, sampling, model=model or None, window=window))
+    return asyncio.run(served_policy(client, sampling, model=model or None, max_length=max_length, window=window))
 
 
 def _model(
@@ -92,7 +93,7 @@ def _model(
     from rollout.loading import load_model
     from rollout.rendering import Renderer
 
-    model, tokenizer = load_model(_checkpoint(name), dtype=dtype, device=device)
+    model, tokenizer = load_model(checkpoint(name), dtype=dtype, device=device)
     stop_ids = Renderer(tokenizer).stop_ids
     engine = HFEngine(model, tokenizer, capacity=capacity, max_length=max_length, stop_ids=stop_ids)
     by_schema = lru_cache(maxsize=None)(lambda talk: Renderer(tokenizer, talk.schemas))
@@ -100,10 +101,11 @@ def _model(
     def renderer(talk: Protocol) -> Renderer:
         return by_schema(talk)
 
-    return ModelPolicy(engine, renderer, sampling, name=name, window=window)
+    about = {"dtype": str(model.dtype), "template": fingerprint(str(tokenizer.chat_template))}
+    return ModelPolicy(engine, renderer, sampling, name=name, window=window, about=about)
 
 
-def _checkpoint(name: str) -> str:
+def checkpoint(name: str) -> str:
     """A run's folder stands for its best checkpoint."""
     best = Path(name) / "checkpoints" / "best"
     return str(best) if best.is_dir() else name

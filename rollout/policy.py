@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from typing import Protocol as Interface
 
 from envs import Task
@@ -106,6 +106,10 @@ class ModelPolicy:
         name: the model's path or name.
         window: None for an append-only context: each prompt begins with the ids of the turn before, as sampled. With a
             number, each turn is rendered anew from the opening and that many past turns.
+        about: what else belongs to the model and not to the conditions of a score: its chat template, its dtype.
+
+    Attributes:
+        facts: what changes an episode besides name, sampling and window, for the lineage.
     """
 
     def __init__(
@@ -116,8 +120,10 @@ class ModelPolicy:
         *,
         name: str,
         window: int | None = None,
+        about: Mapping[str, str] | None = None,
     ) -> None:
         self.engine = engine
+        self.facts: dict[str, Any] = {"max_length": engine.max_length, "model": dict(about or {})}
         self.sampling = sampling
         self.name = name
         self.window = window

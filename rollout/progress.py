@@ -53,7 +53,7 @@ class LiveProgress:
         self._solved += bool(trajectory.success)
         self._failed += trajectory.failure is not None
         self._tokens += sum(len(step.tokens.completion_ids) for step in trajectory.steps if step.tokens)
-        self._bar.update(self._task, advance=1)
+        self._bar.update(self._task, completed=account.planned - account.owed, total=account.planned)
 
     def __enter__(self) -> LiveProgress:
         if self._shown:

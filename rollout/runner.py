@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -17,6 +18,8 @@ from rollout.host import Deadlines, EnvFailure, make_host
 from rollout.policy import Policy
 from rollout.store import Store
 from rollout.trajectory import Trajectory
+
+log = logging.getLogger(__name__)
 
 Scorer = Callable[[Trajectory], Trajectory]
 
@@ -40,7 +43,11 @@ class Stop:
 
     def ask(self) -> None:
         """Once for gently, twice for now."""
-        (self.now if self.gently.is_set() else self.gently).set()
+        if not self.gently.is_set():
+            self.gently.set()
+            log.warning("stopping: live episodes play to their end; ask again (Ctrl-C) to cut them off")
+        else:
+            self.now.set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +127,10 @@ async def _slot(number: int, stage: Stage, source: Iterator[Job], writer: _Write
                 raise
             await writer.write(trajectory)
     finally:
-        with suppress(EnvFailure):
+        try:
             await asyncio.shield(host.close())
+        except EnvFailure as failure:
+            log.warning("an environment did not close: %s", failure)
 
 
 class _Writer:
@@ -154,15 +163,16 @@ class _Writer:
             batch, self._waiting = self._waiting, []
             try:
                 await asyncio.to_thread(self._stage.store.append, *(trajectory for trajectory, _ in batch))
-            except OSError as error:
+                for trajectory, _ in batch:
+                    self._stage.account.book(trajectory)
+                    if self._stage.watcher is not None:
+                        self._stage.watcher.ended(trajectory, self._stage.account)
+            except Exception as error:  # whatever it is: a slot that is never told would wait for ever
                 for _, written in batch:
                     written.set_exception(error)
                     written.exception()  # marks it as seen: its slot may have been cancelled
                 continue
-            for trajectory, written in batch:
-                self._stage.account.book(trajectory)
-                if self._stage.watcher is not None:
-                    self._stage.watcher.ended(trajectory, self._stage.account)
+            for _, written in batch:
                 written.set_result(None)
 
 

@@ -15,6 +15,7 @@ from rollout.client import Client, Refused
 from rollout.engine import EngineError, Sampling
 from rollout.engines.openai import PATH, OpenAIEngine
 from rollout.errors import ModelError
+from rollout.lineage import fingerprint
 from rollout.policy import ModelPolicy
 
 if TYPE_CHECKING:
@@ -169,4 +170,5 @@ def _by_tokens(
         engine.stop_ids |= made.stop_ids
         return made
 
-    return ModelPolicy(engine, renderer, sampling, name=served.name, window=window)
+    about = {"template": fingerprint(str(words.chat_template))}
+    return ModelPolicy(engine, renderer, sampling, name=served.name, window=window, about=about)

@@ -64,7 +64,8 @@ class Step:
         observations: what came back: one for each action, or the protocol's own feedback.
         reward: the environment's own reward of the step.
         valid: whether the reply kept to the protocol's form.
-        admissible: whether every action was among the admissible ones; None where the environment gives no list.
+        admissible: whether every action was among the admissible ones; None where the environment gives no list, or no
+            action went to it.
         tokens: None for a scripted policy, or a server that gives no token ids.
         finish: why the completion ended.
         version: the policy's version that sampled it.
@@ -94,7 +95,7 @@ class Failure:
 
     Attributes:
         kind: the class by which it is counted: `env_error`, `env_timeout`, `env_died`, `engine_error`,
-            `engine_timeout`, `episode_timeout`.
+            `engine_timeout`, `episode_timeout`, `policy_error` (a fault of the policy's or protocol's own code).
         message: what it said, one line.
     """
 
@@ -112,7 +113,7 @@ class Trajectory:
         task_type: the benchmark's kind of task.
         split: the split it belongs to.
         sample: which of the task's samples it is, from 0.
-        attempt: 0, or how often the episode was played again after a failure outside the model.
+        attempt: 0, or how often the episode was begun again after it had failed or was cancelled.
         seed: of the episode: the environment's reset and the sampling.
         first_observation: what `reset` answered.
         steps: in order.

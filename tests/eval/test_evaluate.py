@@ -99,6 +99,14 @@ def test_resume_scores_only_what_is_missing(tmp_path: Path) -> None:
         evaluate(WALK, output=tmp_path, env=env)
 
 
+def test_a_folder_with_more_samples_scores_only_those_that_are_asked_for(tmp_path: Path) -> None:
+    evaluate(WALK, "random", output=tmp_path, env=Corridor(max_steps=3), epochs=4)
+    again = evaluate(WALK, "random", output=tmp_path, env=Corridor(max_steps=3), epochs=2, resume=True)
+    once = evaluate(WALK, "random", output=tmp_path / "other", env=Corridor(max_steps=3), epochs=2)
+    assert again.result.fingerprint == once.result.fingerprint
+    assert again.result.summary.success == once.result.summary.success
+
+
 def test_epochs_give_pass_at_k(tmp_path: Path) -> None:
     summary = evaluate(WALK, "random", output=tmp_path, env=Corridor(max_steps=3), epochs=4).result.summary
     assert summary.success is not None

@@ -25,7 +25,7 @@ KINDS: dict[str, tuple[str, str, dict[str, Any]]] = {
 @pytest.mark.parametrize("kind", KINDS)
 def test_stored_episodes_replay_to_the_letter(kind: str, tmp_path: Path) -> None:
     name, policy, arguments = KINDS[kind]
-    per_task = 5 if policy == "random" else 2
+    per_task = 6 if policy == "random" else 2  # 500 in all
     done = collect(name, policy, output=tmp_path, env_args=arguments, per_task=per_task)
     env = envs.make(name, **arguments)
     assert len(done.trajectories) == 50 * per_task

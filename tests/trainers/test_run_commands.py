@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from rollout import read_trajectories
+from configs import EvalConfig, build
+from envs.alfworld import generate_game
+from eval.protocols import find_protocol
+from rollout import Sampling, Store, read_trajectories
+from tests.rollout.corridor import Corridor
+from tests.rollout.servers import chat, serving
 from trainers.cli import main
+from trainers.commands.collect import open_policy
 
 TINY = ["--env", "alfworld", "--env-args", "size=tiny", "length=12", "data=generated"]
 
@@ -96,3 +104,77 @@ def test_a_config_file_gives_options_and_the_command_line_wins(
     assert "would play 7 episodes" in capsys.readouterr().out
     assert main(["collect", "--config", str(file), "--episodes", "3"]) == 0
     assert "would play 3 episodes" in capsys.readouterr().out
+
+
+def test_a_limit_above_the_number_of_tasks_plays_each_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["collect", *TINY, "--limit", "100", "--dry-run", "-o", str(tmp_path)]) == 0
+    assert "would play 12 episodes of 12 tasks" in capsys.readouterr().out
+
+
+def test_steps_are_averaged_over_the_episodes_that_kept_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--model", "random", "--keep", "success", "--per-task", "4", "--json", "-o", str(tmp_path)]
+    assert main(["collect", *TINY, *words]) == 0
+    kept = [len(trajectory.steps) for trajectory in read_trajectories(tmp_path) if trajectory.success]
+    everything = json.loads(capsys.readouterr().out)["types"]["all"]
+    assert 0 < everything["solved"] < everything["episodes"]
+    assert everything["steps"] == pytest.approx(sum(kept) / len(kept))
+
+
+def test_a_run_of_which_every_episode_failed_has_failed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["collect", "--env", "dbbench", "--env-args", "generate={count: 2}", "--model", "random"]
+    assert main([*words, "-o", str(tmp_path)]) == 1
+    assert "2 failed (policy_error 2)" in capsys.readouterr().out
+
+
+def sampling_of(policy: Any) -> Sampling:
+    found: Sampling = policy.sampling
+    return found
+
+
+def test_what_is_not_typed_of_the_sampling_is_the_protocol_s() -> None:
+    rules = find_protocol("agentbench-v02", "alfworld").sampling
+    with serving(chat("Action: look"), models=[{"id": "tiny"}]) as server:
+        url = server.url
+        typed = build(EvalConfig, ("command line", {"model": url}))
+        assert sampling_of(open_policy(typed, Corridor(), rules)) == rules
+        typed = build(EvalConfig, ("command line", {"model": url, "temperature": 0.5}))
+        assert sampling_of(open_policy(typed, Corridor(), rules)) == replace(rules, temperature=0.5)
+
+
+def test_the_contest_is_one_json_object(
+    tmp_path: Path, shared: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "games/json_2.1.1/valid_unseen/pick_and_place_simple-X-None-Y-1/trial"
+    folder.mkdir(parents=True)
+    generate_game(seed=0, task_type="pick_and_place_simple", size="tiny").save(folder / "game.tw-pddl")
+    monkeypatch.setenv("ALFWORLD_DATA", str(tmp_path / "games"))
+    home = tmp_path / "agentbench"
+    (home / "data").mkdir(parents=True)
+    (home / "data" / "dbbench").symlink_to(shared / "dbbench")
+    for name in ("alfworld", "dbbench"):
+        source = home / "src/server/tasks" / name / "task.py"
+        source.parent.mkdir(parents=True)
+        source.write_text('SYSTEM_PROMPT = "x"\ndef get_task_instruction():\n    return "x"\n')
+    (source.parent / "__init__.py").write_text('big_prompt = "x"\n')
+    monkeypatch.setenv("AGENTBENCH_HOME", str(home))
+    assert main(["eval", "--protocol", "contest", "--limit", "3", "--json", "-o", str(tmp_path / "run")]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    first, second = (result["summary"] for result in printed["results"])
+    expected = (100 * first["success"]["value"] + 100 * second["macro"]["value"]) / 26
+    assert printed["joint_score"] == pytest.approx(expected)
+
+
+def test_a_damaged_result_is_not_passed_over_in_silence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = tmp_path / "run"
+    assert main(["eval", *TINY, "--split", "valid_seen", "-o", str(run)]) == 0
+    next((run / "eval").glob("*.json")).write_text("{")
+    assert main(["view", str(run)]) == 1
+    assert "is damaged" in capsys.readouterr().err
+
+
+def test_a_run_that_was_stopped_before_its_first_episode_can_be_looked_at(tmp_path: Path) -> None:
+    Store(tmp_path).close()
+    assert main(["view", str(tmp_path)]) == 0
+    assert (tmp_path / "report.html").is_file()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -24,18 +25,19 @@ from rollout.progress import LiveProgress
 
 
 def run(config: CollectConfig) -> int:
-    """Collect. Returns 0 if every planned episode is on disk and none was cancelled."""
+    """Collect. Returns the exit code."""
     env = open_env(config)
     policy: Policy | None = None
     try:
-        episodes = (
-            config.episodes if config.limit is None else min(config.limit * config.per_task, config.episodes or 1 << 60)
-        )
+        episodes = config.episodes
+        if config.limit is not None:
+            whole = min(config.limit, len(env.tasks)) * config.per_task
+            episodes = min(whole, episodes or whole)
         jobs = plan(env.tasks, episodes=episodes, per_task=config.per_task, seed=config.seed)
         if config.dry_run:
             print(f"would play {len(jobs)} episodes of {len({job.task.id for job in jobs})} tasks with {config.model}")
             return 0
-        policy = open_policy(config, env, default_temperature=1.0)
+        policy = open_policy(config, env, Sampling())
         output = folder(config, "collect")
         with LiveProgress(len(jobs)) as progress:
             done = collect(
@@ -58,7 +60,7 @@ def run(config: CollectConfig) -> int:
         if policy is not None:
             asyncio.run(policy.close())
     report(done, as_json=config.json)
-    return 0 if done.complete else 1
+    return exit_code(done)
 
 
 def open_env(config: EnvConfig) -> TextEnv[Any]:
@@ -67,10 +69,14 @@ def open_env(config: EnvConfig) -> TextEnv[Any]:
     return envs.make(config.env, **split, **config.env_args)
 
 
-def open_policy(config: ModelConfig, env: TextEnv[Any], *, default_temperature: float) -> Policy:
-    """The policy of a config."""
-    temperature = default_temperature if config.temperature is None else config.temperature
-    sampling = Sampling(temperature=temperature, top_p=config.top_p, max_new_tokens=config.max_completion_length)
+def open_policy(config: ModelConfig, env: TextEnv[Any], usual: Sampling) -> Policy:
+    """The policy of a config; what it does not say of the sampling is as usual."""
+    typed: dict[str, Any] = {
+        "temperature": config.temperature,
+        "top_p": config.top_p,
+        "max_new_tokens": config.max_completion_length,
+    }
+    sampling = replace(usual, **{name: value for name, value in typed.items() if value is not None})
     return make_policy(
         config.model,
         env,
@@ -85,6 +91,11 @@ def open_policy(config: ModelConfig, env: TextEnv[Any], *, default_temperature: 
 def folder(config: RunConfig, command: str) -> Path:
     """The run's folder."""
     return config.output_dir or Path("runs") / f"{command}-{datetime.now():%Y%m%d-%H%M%S}"
+
+
+def exit_code(done: Collected) -> int:
+    """0 if every planned episode is on disk, none was cancelled, and not all of them failed."""
+    return 0 if done.complete and any(trajectory.scored for trajectory in done.trajectories) else 1
 
 
 def report(done: Collected, *, as_json: bool) -> None:
@@ -105,16 +116,19 @@ def report(done: Collected, *, as_json: bool) -> None:
     console.print(f"{done.account}\nepisodes: {done.run}/episodes", highlight=False, soft_wrap=True)
     if not done.complete:
         console.print(f"not complete: go on with --resume -o {done.run}", style="yellow", soft_wrap=True)
+    elif done.account.failed:
+        console.print(f"failed episodes are played again with --resume -o {done.run}", style="yellow", soft_wrap=True)
 
 
 def _by_type(trajectories: Trajectories) -> dict[str, dict[str, float]]:
-    """Scored episodes, solved ones and mean steps by type of task, and of all."""
+    """Scored episodes, solved ones and mean steps of those that kept them, by type of task and of all."""
     scored = [trajectory for trajectory in trajectories if trajectory.scored]
     counts = Counter(trajectory.task_type for trajectory in scored)
     rows = {}
     for name in [*sorted(counts), "all"]:
         group = [trajectory for trajectory in scored if name in ("all", trajectory.task_type)]
-        steps = sum(len(trajectory.steps) for trajectory in group) / max(1, len(group))
+        whole = [len(trajectory.steps) for trajectory in group if trajectory.steps]  # --keep success drops the others'
+        steps = sum(whole) / max(1, len(whole))
         solved = sum(bool(trajectory.success) for trajectory in group)
         rows[name] = {"episodes": float(len(group)), "solved": float(solved), "steps": steps}
     return rows

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
 from configs import ConfigError, EvalConfig
-from eval.evaluate import Evaluation, evaluate, open_tasks
+from eval.evaluate import Evaluation, evaluate, evaluated_jobs, open_tasks
 from eval.protocols import EvalProtocol, find_protocol, joint_score
 from eval.tables import print_result
 from rollout import Policy
 from rollout.progress import LiveProgress
-from trainers.commands.collect import folder, open_policy
+from trainers.commands.collect import exit_code, folder, open_policy
 
 CONTEST = "contest"
 
 
 def run(config: EvalConfig) -> int:
-    """Score. Returns 0 if every planned episode is on disk and none was cancelled."""
+    """Score. Returns the exit code."""
     output = folder(config, "eval")
     rules = _rules(config)
     if config.dry_run:
@@ -29,12 +31,20 @@ def run(config: EvalConfig) -> int:
                 f"would play {len(open_tasks(one, config.env_args).tasks)} tasks of {one.env} {one.split} by {one.name}"
             )
         return 0
+    for one in rules[1:]:  # what the last one lacks should not come out after the first has been played
+        with closing(open_tasks(one, config.env_args)) as env:
+            env.protocol(one.talk)
     found = [_score(config, one, output / one.env if len(rules) > 1 else output) for one in rules]
+    joint = _joint(found)
+    if config.json:
+        plain = [_as_dict(evaluation) for evaluation in found]
+        print(json.dumps(plain[0] if len(plain) == 1 else {"results": plain, "joint_score": joint}))
+        return max(exit_code(evaluation.collected) for evaluation in found)
     for evaluation in found:
-        _report(evaluation, as_json=config.json)
-    if len(found) > 1 and all(evaluation.collected.complete for evaluation in found):
-        _print_joint(found)
-    return 0 if all(evaluation.collected.complete for evaluation in found) else 1
+        _report(evaluation)
+    if joint is not None:
+        print(f"joint score: {joint:.3f}  ((ALFWorld% + DB%) / 26)")
+    return max(exit_code(evaluation.collected) for evaluation in found)
 
 
 def _rules(config: EvalConfig) -> list[EvalProtocol]:
@@ -51,10 +61,9 @@ def _score(config: EvalConfig, rules: EvalProtocol, output: Path) -> Evaluation:
     env = open_tasks(rules, config.env_args)
     policy: Policy | None = None
     try:
-        policy = open_policy(config, env, default_temperature=rules.sampling.temperature)
-        with LiveProgress(
-            config.limit or rules.episodes or len(env.tasks) * (config.epochs or rules.epochs)
-        ) as progress:
+        policy = open_policy(config, env, rules.sampling)
+        planned = evaluated_jobs(rules, env, limit=config.limit, epochs=config.epochs, seed=config.seed)
+        with LiveProgress(len(planned)) as progress:
             return evaluate(
                 rules,
                 policy,
@@ -74,10 +83,11 @@ def _score(config: EvalConfig, rules: EvalProtocol, output: Path) -> Evaluation:
             asyncio.run(policy.close())
 
 
-def _report(evaluation: Evaluation, *, as_json: bool) -> None:
-    if as_json:
-        print(json.dumps({**evaluation.result.to_dict(), "account": evaluation.collected.account.as_dict()}))
-        return
+def _as_dict(evaluation: Evaluation) -> dict[str, Any]:
+    return {**evaluation.result.to_dict(), "account": evaluation.collected.account.as_dict()}
+
+
+def _report(evaluation: Evaluation) -> None:
     console = Console()
     print_result(evaluation.result, console)
     console.print(str(evaluation.collected.account), highlight=False, soft_wrap=True)
@@ -87,7 +97,9 @@ def _report(evaluation: Evaluation, *, as_json: bool) -> None:
         console.print(f"not complete: go on with --resume -o {evaluation.collected.run}", style="yellow")
 
 
-def _print_joint(found: list[Evaluation]) -> None:
+def _joint(found: list[Evaluation]) -> float | None:
+    """The contest's score, once both benchmarks are complete."""
+    if len(found) < 2 or not all(evaluation.collected.complete for evaluation in found):
+        return None
     alfworld, dbbench = found[0].result.summary.success, found[1].result.summary.macro
-    if alfworld is not None and dbbench is not None:
-        print(f"joint score: {joint_score(alfworld.value, dbbench.value):.3f}  ((ALFWorld% + DB%) / 26)")
+    return None if alfworld is None or dbbench is None else joint_score(alfworld.value, dbbench.value)
