@@ -38,7 +38,7 @@ def comparison_table(found: Comparison, names: tuple[str, str] = ("A", "B")) -> 
     a, b = names
     table = _table(f"{b} against {a}")
     for heading in ("", a, b, "difference", "95% interval", "tasks"):
-        table.add_column(heading, justify="left" if heading == "" else "right")
+        table.add_column(heading, justify="left" if heading == "" else "right", overflow="fold")
     for name, contrast in found.by_type.items():
         _contrast(table, name, contrast)
     table.add_section()

@@ -173,6 +173,7 @@ class ProcessHost:
             "rollout.env_process",
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},  # it imports what this process can import
             limit=_MAX_FRAME,
             process_group=0,  # killed with all that the environment starts, and out of reach of the terminal's Ctrl-C
         )
