@@ -38,7 +38,7 @@ def describe_env(env: TextEnv[Task], split: str | None, env_args: Mapping[str, A
         "args": {name: value for name, value in sorted(env_args.items()) if name not in env.places},
         "max_steps": env.max_steps,
         "tasks": len(env.tasks),
-        "tasks_hash": fingerprint("\n".join(task.id for task in env.tasks)),
+        "tasks_hash": fingerprint("\n".join(task.content() for task in env.tasks)),
         **env.facts(),
     }
 

@@ -48,6 +48,10 @@ class ALFWorldTask(Task):
     path: Path
     dialect: str | None
 
+    def content(self) -> str:
+        # The size stands for the file: its bytes are 90 KB a game, and a release of other games has other sizes.
+        return f"{self.id} {self.path.stat().st_size}"
+
 
 @dataclass(frozen=True, slots=True)
 class Skipped:

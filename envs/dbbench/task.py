@@ -47,6 +47,10 @@ class DBTask(Task):
     answer_hash: str | None = field(default=None, repr=False)
     gold_sql: str = field(default="", repr=False)
 
+    def content(self) -> str:
+        parts = (self.id, self.type, self.description, self.add_description, self.tables)
+        return repr((*parts, self.label, self.answer_hash, self.gold_sql))
+
     @property
     def is_mutation(self) -> bool:
         """Whether the task is judged by the state of its tables and not by an answer."""

@@ -83,6 +83,19 @@ def test_two_scores_by_other_rules_are_not_compared(changed: dict[str, object], 
         compare(plain, other)
 
 
+def test_another_question_under_the_same_id_is_another_fingerprint(tmp_path: Path, shared: Path) -> None:
+    text = (shared / "dbbench" / "dev.jsonl").read_text(encoding="utf-8")
+    results = []
+    for name, question in (("a", "March"), ("b", "MARCH")):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "dev.jsonl").write_text(text.replace("March", question), encoding="utf-8")
+        rules = EvalProtocol(name="dev", env="dbbench", split="dev", env_args={"data": folder})
+        results.append(evaluate(rules, output=folder / "run", limit=2).result)
+    with pytest.raises(FingerprintError, match=r"env\.tasks_hash"):
+        compare(*results)
+
+
 def test_resume_scores_only_what_is_missing(tmp_path: Path) -> None:
     env = Corridor(fault="step raises")
     broken = evaluate(WALK, output=tmp_path, env=env, deadlines=Deadlines(reset=2, step=2))
