@@ -30,7 +30,8 @@ from configs.errors import ConfigError
 
 C = TypeVar("C")
 
-_SHORT = {"output_dir": ("-o",), "output": ("-o",)}
+_ALSO = {"output_dir": ("-o",), "output": ("-o",), "model": ("--policy",)}
+"""Further names of options on the command line."""
 
 
 @cache
@@ -59,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser, cls: type) -> None:
             continue
         options: dict[str, Any] = {"default": argparse.SUPPRESS, "dest": field.name}
         options["help"] = f"{help_of[field.name]} (default: {_shown(_default(field), optional)})".replace("%", "%%")
-        flags = [*_SHORT.get(field.name, ()), f"--{field.name.replace('_', '-')}"]
+        flags = [*_ALSO.get(field.name, ()), f"--{field.name.replace('_', '-')}"]
         if "_" in field.name:
             flags.append(f"--{field.name}")
         if base is bool:

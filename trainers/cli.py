@@ -36,7 +36,7 @@ COMMANDS = (
         "play episodes and keep every one of them",
         "configs.collect:CollectConfig",
         "trainers.commands.collect:run",
-        "train-agent collect --env alfworld --episodes 200 -o runs/demos",
+        "train-agent collect --env alfworld --policy expert --episodes 200 -o runs/demos",
     ),
     Command(
         "eval",

@@ -35,7 +35,7 @@ def test_collect_plays_shows_a_table_and_balances(tmp_path: Path, capsys: pytest
 
 
 def test_collect_as_json_prints_one_object(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["collect", *TINY, "--episodes", "5", "--json", "-o", str(tmp_path / "run")]) == 0
+    assert main(["collect", *TINY, "--policy", "expert", "--episodes", "5", "--json", "-o", str(tmp_path / "run")]) == 0
     printed = json.loads(capsys.readouterr().out)
     assert printed["account"]["scored"] == 5
     assert printed["types"]["all"] == {"episodes": 5.0, "solved": 5.0, "steps": printed["types"]["all"]["steps"]}
