@@ -36,7 +36,8 @@ class ModelConfig:
     """Which policy plays, and how its tokens are drawn."""
 
     model: str = "expert"
-    """Who plays: expert, random, gold (DB-Bench's own solutions), or a model: a checkpoint's folder or a hub's name."""
+    """Who plays: expert, random, gold (DB-Bench's own solutions), or a model: tiny-alfworld (stored in the package), a
+    checkpoint's folder, a hub's name, or the URL of a server."""
 
     temperature: float | None = None
     """Sampling temperature, 0 for greedy; the protocol's own (1 for collecting) where none is given."""

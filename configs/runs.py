@@ -17,6 +17,10 @@ class EvalConfig(EnvConfig, ModelConfig, RunConfig):
     """The evaluation protocol: alfworld-seen, alfworld-unseen, dbbench, verl-agent, agentbench-fc, agentbench-v02, or
     contest for both of agentbench-v02 and their joint score. Where none is given: all tasks of --env and --split."""
 
+    talk: str | None = None
+    """How environment and model talk (plain, react, think, tool, or an edition); the protocol's own way where none is
+    given. It is part of the fingerprint."""
+
     epochs: int | None = None
     """Samples of each task; the protocol's own number where none is given."""
 

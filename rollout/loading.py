@@ -73,8 +73,28 @@ def load_tokenizer(name: str | Path) -> PreTrainedTokenizerBase:
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(found)
     except Exception as error:  # whatever a broken file makes a reader raise
         raise _not_loaded(name, "tokenizer", error) from error
+    # A tokenizer may name one of TRL's templates instead of holding a copy of it, as our stored model's does.
+    named = tokenizer.init_kwargs.get("trl_chat_template")
+    if named and not tokenizer.chat_template:
+        tokenizer.chat_template = trl_template(named)
     keep_history(tokenizer)
     return tokenizer
+
+
+def trl_template(name: str) -> str:
+    """One of the chat templates that TRL brings along, by name.
+
+    Raises:
+        ModelError: if TRL has no such template.
+    """
+    import trl
+
+    folder = Path(trl.__file__).parent / "chat_templates"
+    file = folder / f"{name}.jinja"
+    if not file.is_file():
+        known = ", ".join(sorted(path.stem for path in folder.glob("qwen*_training.jinja")))
+        raise ModelError(f"TRL has no chat template {name!r}", where=folder, remedy=f"Take one of {known}.")
+    return file.read_text(encoding="utf-8")
 
 
 def keep_history(tokenizer: PreTrainedTokenizerBase) -> None:

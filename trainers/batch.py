@@ -250,6 +250,7 @@ class _OpenRow:
         self.prompt = self.prompt or len(between)
         length = len(tokens.completion_ids)
         filled = (0, 0.0, 0.0, -1, -1)
+        said: tuple[Sequence[float], ...]
         said = ([1] * length, [advantage] * length, tokens.logprobs, [step.version] * length, [turn] * length)
         self.lists["ids"] += [*between, *tokens.completion_ids]
         for name, nothing, values in zip(_ARRAYS[1:], filled, said, strict=True):

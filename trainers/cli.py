@@ -67,6 +67,13 @@ COMMANDS = (
         "train-agent export runs/demos sft demos.jsonl",
     ),
     Command(
+        "warm-start",
+        "make the small default model from nothing",
+        "configs.warm_start:WarmStartConfig",
+        "trainers.commands.warm_start:run",
+        "train-agent warm-start -o runs/warm-start",
+    ),
+    Command(
         "play",
         "play a task in the terminal, or watch the expert play it",
         "configs.play:PlayConfig",

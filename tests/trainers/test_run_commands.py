@@ -64,6 +64,16 @@ def test_two_scores_are_compared_and_looked_at(tmp_path: Path, capsys: pytest.Ca
     assert page.lower().startswith("<!doctype html>")
 
 
+def test_the_stored_model_plays_as_it_was_taught(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["eval", *TINY, "--split", "valid_seen", "--model", "tiny-alfworld", "--talk", "plain", "--json"]
+    assert main([*words, "-o", str(tmp_path / "run")]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["summary"]["success"]["value"] > 0
+    assert result["summary"]["invalid"]["value"] < 0.1
+    assert result["fingerprint"]["protocol"]["name"] == "plain"
+    assert all(row["completion_tokens"] > 0 for row in result["episodes"])
+
+
 def test_different_rules_are_not_compared_unless_forced(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     runs = [str(tmp_path / name) for name in ("a", "b")]
     for run, seed in zip(runs, ("0", "1"), strict=True):

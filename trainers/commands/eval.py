@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ CONTEST = "contest"
 def run(config: EvalConfig) -> int:
     """Score. Returns the exit code."""
     output = folder(config, "eval")
-    rules = _rules(config)
+    rules = [replace(one, talk=config.talk or one.talk) for one in _rules(config)]
     if config.dry_run:
         for one in rules:
             print(

@@ -1,0 +1,186 @@
+"""The warm start: a name is one token, rows are what a rollout would hold, and the model learns, plays and loads."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from functools import cache
+from itertools import islice
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
+
+import envs
+from configs import ConfigError
+from configs.warm_start import WarmStartConfig
+from envs.protocol import Message
+from rollout.errors import ModelError
+from rollout.loading import load_model
+from rollout.rendering import Renderer
+from trainers.commands.warm_start import run
+from trainers.warm_start.learning import batches, make_model, schedule, weighted_loss
+from trainers.warm_start.lessons import Lesson, Row, as_row, lessons
+from trainers.warm_start.make import RECORD, STORED, worse
+from trainers.warm_start.vocabulary import END, learn_vocabulary, make_tokenizer
+
+TEMPLATE = WarmStartConfig().chat_template
+
+
+@cache
+def episodes(slip_rate: float = 0.3) -> tuple[Lesson, ...]:
+    talks = lessons(size="tiny", protocol="plain", slip_rate=slip_rate, seed=0, tasks=60)
+    return tuple(islice(talks, 60))
+
+
+@cache
+def tokenizer() -> PreTrainedTokenizerFast:
+    return make_tokenizer(learn_vocabulary(talk.messages() for talk in episodes()), TEMPLATE)
+
+
+def encode(text: str) -> list[int]:
+    return tokenizer().encode(text, add_special_tokens=False)
+
+
+@cache
+def rows() -> tuple[Row, ...]:
+    renderer = Renderer(tokenizer())
+    return tuple(as_row(talk, renderer, encode) for talk in episodes())
+
+
+@given(st.text() | st.text(alphabet="<|im_endĠĊ>go to fridge 1,\n", max_size=40))
+def test_any_text_comes_back_from_its_tokens(text: str) -> None:
+    text = text.encode("utf-8", "ignore").decode()
+    assert tokenizer().decode(encode(text), skip_special_tokens=False) == text
+
+
+def test_a_name_a_number_and_a_phrase_are_one_token_each() -> None:
+    pieces = [tokenizer().decode([token]) for token in encode("You arrive at fridge 1. The fridge 1 is closed.")]
+    assert pieces == ["You arrive at ", "fridge", " 1", ". The ", "fridge", " 1", " is closed."]
+    assert [tokenizer().decode([token]) for token in encode("go to sinkbasin 1")] == ["go to ", "sinkbasin", " 1"]
+
+
+def test_a_number_is_one_token_though_no_lesson_counts_so_far() -> None:
+    assert len(encode("go to drawer 27")) == len(encode("go to drawer 1"))
+
+
+def test_a_saved_tokenizer_is_the_same_tokenizer(tmp_path: Path) -> None:
+    tokenizer().save_pretrained(tmp_path)
+    again = AutoTokenizer.from_pretrained(tmp_path)
+    text = "go to drawer 2<|im_end|>\nnaïve 🙂"
+    assert again.encode(text, add_special_tokens=False) == encode(text)
+    assert again.chat_template == tokenizer().chat_template
+
+
+def test_an_unknown_chat_template_is_refused_with_those_there_are() -> None:
+    with pytest.raises(ModelError, match="qwen3_instruct_2507_training"):
+        make_tokenizer([], "qwen9")
+
+
+def test_a_row_is_the_conversation_as_the_chat_template_renders_it() -> None:
+    for talk, row in zip(episodes(), rows(), strict=True):
+        whole = tokenizer().apply_chat_template([message.to_dict() for message in talk.messages()], tokenize=False)
+        assert tokenizer().decode(list(row.ids)) == str(whole).removesuffix("\n")
+
+
+def test_only_the_experts_commands_are_imitated_and_they_solve_the_task() -> None:
+    env = envs.make("alfworld", split="train", data="generated", size="tiny", length=60)
+    slips = 0
+    for talk, row, task in zip(episodes(), rows(), env.tasks, strict=True):
+        chosen = [token for token, mine in zip(row.ids, row.chosen, strict=True) if mine]
+        said = [reply.content for reply, imitate, _ in talk.turns if imitate]
+        assert tokenizer().decode(chosen) == "".join(text + END for text in said)
+        slips += len(talk.turns) - len(said)
+        env.reset(options={"task": task.id})
+        for reply, _, _ in talk.turns:
+            *_, terminated, truncated, _ = env.step(reply.content)
+        assert terminated
+        assert not truncated
+    assert slips > 20
+
+
+def test_without_slips_every_reply_is_imitated() -> None:
+    assert all(imitate for talk in episodes(0.0) for _, imitate, _ in talk.turns)
+
+
+def test_lessons_go_on_after_the_last_task_with_other_slips() -> None:
+    twice = list(islice(lessons(size="tiny", protocol="plain", slip_rate=0.5, seed=0, tasks=6), 12))
+    assert [talk.opening for talk in twice[:6]] == [talk.opening for talk in twice[6:]]
+    assert twice[:6] != twice[6:]
+
+
+@given(st.lists(st.integers(1, 60), max_size=80), st.integers(20, 200))
+def test_batches_hold_every_row_once_and_are_no_larger_than_allowed(lengths: list[int], limit: int) -> None:
+    made = [Row((number,) * length, (True,) * length) for number, length in enumerate(lengths)]
+    cut = list(batches(made, limit))
+    assert sorted(row.ids for batch in cut for row in batch) == sorted(row.ids for row in made)
+    assert all(len(batch) == 1 or len(batch) * max(len(row.ids) for row in batch) <= limit for batch in cut)
+
+
+def test_the_learning_rate_rises_to_its_height_and_falls_to_a_hundredth() -> None:
+    assert schedule(0.0, 0.1) == 0.01
+    assert schedule(0.05, 0.1) == pytest.approx(0.5)
+    assert schedule(0.1, 0.1) == pytest.approx(1.0)
+    assert schedule(0.55, 0.1) == pytest.approx(0.505)
+    assert schedule(1.0, 0.1) == pytest.approx(0.01)
+
+
+def test_the_loss_is_the_weighted_mean_over_tokens_and_padding_is_none_of_them() -> None:
+    model = make_model(len(tokenizer()), 0, 0, hidden=32, intermediate=64, layers=2, heads=2, seed=0)
+    by_length = sorted(rows(), key=lambda row: len(row.ids))
+    pair = [by_length[-1], by_length[0]]
+    weights = [sum(1.0 if mine else 0.25 for mine in row.chosen[1:]) for row in pair]
+    alone = [weighted_loss(model, [row], 0.25)[0].item() for row in pair]
+    mean = sum(loss * weight for loss, weight in zip(alone, weights, strict=True)) / sum(weights)
+    assert weighted_loss(model, pair, 0.25)[0].item() == pytest.approx(mean, rel=1e-5)
+    chosen = [sum(row.chosen[1:]) for row in pair]
+    experts = [weighted_loss(model, [row], 0.25)[1] for row in pair]
+    mean = sum(loss * count for loss, count in zip(experts, chosen, strict=True)) / sum(chosen)
+    assert weighted_loss(model, pair, 0.25)[1] == pytest.approx(mean, rel=1e-5)
+
+
+SMALL = WarmStartConfig(
+    size="tiny",
+    hidden_size=32,
+    intermediate_size=64,
+    num_hidden_layers=2,
+    num_attention_heads=2,
+    max_tokens=40_000,
+    batch_tokens=1024,
+    eval_episodes=6,
+    json=True,
+)
+
+
+@pytest.mark.slow
+def test_the_command_trains_a_model_that_learns_plays_and_loads(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(replace(SMALL, output_dir=tmp_path)) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert record == json.loads((tmp_path / RECORD).read_text())
+    assert record["tokens"] >= SMALL.max_tokens
+    assert record["accuracy"] > 0.25
+    assert record["success"]["n"] == 6
+    model, words = load_model(tmp_path)
+    assert (model.config.model_type, model.num_parameters()) == ("qwen3", record["parameters"])
+    Renderer(words)
+    with pytest.raises(ConfigError, match="not empty"):
+        run(replace(SMALL, output_dir=tmp_path))
+
+
+def test_a_model_is_worse_only_where_the_intervals_do_not_meet() -> None:
+    stored = {"success": {"value": 0.45, "low": 0.38, "high": 0.52}}
+    assert worse({"success": {"value": 0.2, "low": 0.15, "high": 0.26}}, stored)
+    assert not worse({"success": {"value": 0.35, "low": 0.29, "high": 0.42}}, stored)
+    assert not worse({"success": {"value": 0.9, "low": 0.85, "high": 0.95}}, stored)
+
+
+@pytest.mark.skipif(not STORED.is_dir(), reason="no stored model: make it with `train-agent warm-start`")
+def test_the_stored_model_loads_and_its_template_keeps_history() -> None:
+    model, words = load_model(STORED)
+    assert model.config.model_type == "qwen3"
+    assert sum(file.stat().st_size for file in STORED.iterdir()) < 6_000_000
+    assert Renderer(words).open([Message("user", "go to fridge 1")])

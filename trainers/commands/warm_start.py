@@ -1,0 +1,61 @@
+"""`train-agent warm-start`: the small default model, from nothing."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import Progress as Bar
+
+from configs import ConfigError
+from configs.warm_start import WarmStartConfig
+from trainers.warm_start.learning import Progress
+from trainers.warm_start.make import make, save, score, stored_record, worse
+
+
+def run(config: WarmStartConfig) -> int:
+    """Make the model and score it. Returns 1 if it is worse than the stored one of the same options."""
+    folder = config.output_dir or Path("runs") / f"warm-start-{datetime.now():%Y%m%d-%H%M%S}"
+    if folder.exists() and any(folder.iterdir()):
+        raise ConfigError(f"{folder} is not empty. Choose another folder with -o.")
+    console = Console(stderr=True)
+    with Bar(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("warm start", total=config.max_tokens)
+
+        def watch(progress: Progress) -> None:
+            bar.update(task, completed=progress.tokens, description=f"accuracy {progress.accuracy:.3f}")
+
+        model, tokenizer, end = make(config, watch)
+    record = save(folder, config, model, tokenizer, end)
+    if config.eval_episodes:
+        record = score(folder, config, record)
+    stored = stored_record()
+    below = stored is not None and _comparable(record, stored) and worse(record, stored)
+    print(json.dumps(record) if config.json else _told(folder, record))
+    if stored is not None and below:
+        console.print(f"worse than the stored model: {stored['success']['value']:.1%}", style="red")
+    return int(below)
+
+
+def _comparable(record: dict[str, Any], stored: dict[str, Any]) -> bool:
+    """Whether both were made by the same options, but for the seed, and scored."""
+    if "success" not in record or "success" not in stored:
+        return False
+    mine, theirs = ({**one["config"], "seed": 0} for one in (record, stored))
+    return mine == theirs
+
+
+def _told(folder: Path, record: dict[str, Any]) -> str:
+    lines = [
+        f"{record['parameters']:,} parameters, {record['tokens']:,} tokens of {record['rows']:,} episodes "
+        f"in {record['seconds'] / 60:.1f} min ({record['tokens'] / record['seconds']:,.0f} tokens/s)"
+    ]
+    if success := record.get("success"):
+        lines.append(
+            f"held-out success {success['value']:.1%} "
+            f"({success['low']:.1%} to {success['high']:.1%}, {success['n']} games)"
+        )
+    return "\n".join([*lines, f"model: {folder}"])

@@ -1,0 +1,142 @@
+"""From expert episodes to a folder with a model, its tokenizer and the record of how they came about."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from importlib.resources import files
+from itertools import chain, islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from configs.warm_start import WarmStartConfig
+from eval.evaluate import evaluate
+from eval.protocols import EvalProtocol
+from rollout import Sampling
+from rollout.models import make_policy
+from rollout.rendering import Renderer
+from trainers.warm_start.learning import Progress, make_model, train
+from trainers.warm_start.lessons import as_row, lessons
+from trainers.warm_start.vocabulary import learn_vocabulary, make_tokenizer
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+RECORD = "warm_start.json"
+STORED = Path(str(files("configs"))) / "models" / "tiny-alfworld"
+"""The model that comes with the package."""
+
+_HEARD = 2000
+"""Lessons from which the vocabulary is learned; every name occurs in some of them."""
+
+_TOKENS_A_LESSON = 200
+"""About a lesson's length, so that few tasks are played twice."""
+
+
+def make(
+    config: WarmStartConfig, watch: Callable[[Progress], None] = lambda progress: None
+) -> tuple[PreTrainedModel, PreTrainedTokenizerFast, Progress]:
+    """A tokenizer, and a model trained from random weights.
+
+    Raises:
+        TaskError: if there is no such room size or protocol.
+        ModelError: if TRL has no such chat template.
+    """
+    endless = lessons(
+        size=config.size,
+        protocol=config.protocol,
+        slip_rate=config.slip_rate,
+        seed=config.seed,
+        tasks=max(_HEARD, config.max_tokens // _TOKENS_A_LESSON),
+    )
+    heard = list(islice(endless, _HEARD))
+    tokenizer = make_tokenizer(learn_vocabulary(lesson.messages() for lesson in heard), config.chat_template)
+    renderer = Renderer(tokenizer)
+    model = make_model(
+        len(tokenizer),
+        tokenizer.eos_token_id,
+        tokenizer.pad_token_id,
+        hidden=config.hidden_size,
+        intermediate=config.intermediate_size,
+        layers=config.num_hidden_layers,
+        heads=config.num_attention_heads,
+        seed=config.seed,
+    )
+
+    def encode(text: str) -> list[int]:
+        return list(tokenizer.encode(text, add_special_tokens=False))
+
+    progress = train(
+        model,
+        (as_row(lesson, renderer, encode) for lesson in chain(heard, endless)),
+        max_tokens=config.max_tokens,
+        batch_tokens=config.batch_tokens,
+        learning_rate=config.learning_rate,
+        warmup_ratio=config.warmup_ratio,
+        weight_decay=config.weight_decay,
+        observation_weight=config.observation_weight,
+        bf16=config.bf16,
+        watch=watch,
+    )
+    return model, tokenizer, progress
+
+
+def save(
+    folder: Path, config: WarmStartConfig, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, end: Progress
+) -> dict[str, Any]:
+    """Write model and tokenizer as transformers does, and the record beside them. Returns the record."""
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    record = {
+        "config": {key: value for key, value in asdict(config).items() if key not in ("output_dir", "json")},
+        "parameters": model.num_parameters(),
+        "vocabulary": len(tokenizer),
+        **asdict(end),
+    }
+    _write(folder, record)
+    return record
+
+
+def score(folder: Path, config: WarmStartConfig, record: dict[str, Any]) -> dict[str, Any]:
+    """Play held-out games with the model in a folder and add their success to its record, which is returned."""
+    from envs import make as make_env
+
+    rules = EvalProtocol(
+        name="warm-start",
+        env="alfworld",
+        split="valid_unseen",
+        talk=config.protocol,
+        env_args={"data": "generated", "size": config.size},
+        sampling=Sampling(temperature=config.temperature, max_new_tokens=config.max_completion_length),
+    )
+    env = make_env("alfworld", split=rules.split, **rules.env_args)
+    policy = make_policy(str(folder), env, sampling=rules.sampling, capacity=64)
+    try:
+        run = folder / "heldout"
+        success = evaluate(rules, policy, output=run, env=env, limit=config.eval_episodes).result.summary.success
+    finally:
+        asyncio.run(policy.close())
+        env.close()
+    assert success is not None
+    scored = {**record, "success": asdict(success)}
+    _write(folder, scored)
+    return scored
+
+
+def stored_record() -> dict[str, Any] | None:
+    """The record of the model that comes with the package, or None where there is none."""
+    file = STORED / RECORD
+    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
+
+
+def worse(record: dict[str, Any], stored: dict[str, Any]) -> bool:
+    """Whether the success of one model is so far below the other's that chance explains it badly: their 95% intervals
+    do not meet."""
+    high, low = record["success"]["high"], stored["success"]["low"]
+    return high is not None and low is not None and bool(high < low)
+
+
+def _write(folder: Path, record: dict[str, Any]) -> None:
+    (folder / RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
