@@ -14,6 +14,7 @@ import yaml
 
 import envs
 from envs import EnvError, Task, TextEnv
+from envs.protocol import Protocol
 from rollout.account import Account
 from rollout.episode import Job
 from rollout.files import atomic_file
@@ -24,6 +25,7 @@ from rollout.policy import Policy
 from rollout.runner import Scorer, Stage, Stop, Watcher, play
 from rollout.scripted import expert_policy, random_policy
 from rollout.store import Store, Trajectories, read_trajectories
+from rollout.trajectory import Trajectory
 
 log = logging.getLogger(__name__)
 
@@ -103,13 +105,7 @@ def collect(
     try:
         talk = made.protocol(protocol)
         player = _policy(policy, made)
-        facts = {
-            "env": describe_env(made, split, args),
-            "protocol": describe_protocol(talk),
-            "policy": _describe_policy(player),
-            "seed": seed,
-            "versions": versions(),
-        }
+        facts = {"env": describe_env(made, split, args), **_lineage(talk, player, seed)}
         lineage = json.loads(json.dumps(facts))  # as it reads back
         run = Path(output)
         planned = plan(made.tasks, episodes=episodes, per_task=per_task, seed=seed)
@@ -119,16 +115,16 @@ def collect(
             account = Account(job.id for job in jobs)
             _write_config(run, lineage)
             stage = Stage(
-                made,
-                player,
-                talk,
-                store,
-                account,
-                deadlines or Deadlines(),
-                lineage,
-                scorer,
-                (lambda trajectory: bool(trajectory.success)) if keep == "success" else None,
-                watcher,
+                env=made,
+                policy=player,
+                protocol=talk,
+                store=store,
+                account=account,
+                deadlines=deadlines or Deadlines(),
+                lineage=lineage,
+                scorer=scorer,
+                keep=_solved if keep == "success" else None,
+                watcher=watcher,
             )
             stop = stop or Stop()
             asyncio.run(play(stage, jobs, slots=workers, stop=stop))
@@ -141,6 +137,20 @@ def collect(
     finally:
         if not isinstance(env, TextEnv):
             made.close()
+
+
+def _lineage(talk: Protocol, policy: Policy, seed: int) -> dict[str, Any]:
+    """What beside the environment made a run's episodes."""
+    return {
+        "protocol": describe_protocol(talk),
+        "policy": _describe_policy(policy),
+        "seed": seed,
+        "versions": versions(),
+    }
+
+
+def _solved(trajectory: Trajectory) -> bool:
+    return bool(trajectory.success)
 
 
 def _policy(policy: str | Policy, env: TextEnv[Task]) -> Policy:
