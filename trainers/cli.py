@@ -207,6 +207,13 @@ def _overview() -> str:
 
 
 def _unknown(word: str) -> int:
+    if word.startswith("-"):
+        print(
+            f"train-agent: options come after a command, and there is none before {word!r}. Training, which would need "
+            "none, is not built yet. `train-agent --help` lists the commands.",
+            file=sys.stderr,
+        )
+        return EXIT_USAGE
     near = get_close_matches(word, [command.name for command in COMMANDS], n=1, cutoff=0.4)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     print(f"train-agent: unknown command {word!r}.{hint} `train-agent --help` lists them.", file=sys.stderr)
