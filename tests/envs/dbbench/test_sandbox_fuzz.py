@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -207,9 +206,7 @@ def check(statement: str, dialect: str, caplog: pytest.LogCaptureFixture) -> Non
     caplog.clear()
     with Sandbox(TASK, dialect=dialect) as db:
         clean = db.table_hash()
-        start = time.monotonic()
         reply = db.execute(statement)
-        assert time.monotonic() - start < 5
         assert isinstance(reply, Reply)
         assert isinstance(reply.text, str)
         assert reply.text
