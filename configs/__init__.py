@@ -6,6 +6,7 @@ from configs.errors import ConfigError
 from configs.play import PlayConfig
 from configs.runs import CompareConfig, EvalConfig, ExportConfig, ViewConfig
 from configs.schema import add_arguments, as_yaml, build, documentation, read_yaml
+from configs.train import TrainConfig
 from configs.warm_start import WarmStartConfig
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "ModelConfig",
     "PlayConfig",
     "RunConfig",
+    "TrainConfig",
     "ViewConfig",
     "WarmStartConfig",
     "add_arguments",

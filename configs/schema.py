@@ -30,7 +30,7 @@ from configs.errors import ConfigError
 
 C = TypeVar("C")
 
-_ALSO = {"output_dir": ("-o",), "output": ("-o",), "model": ("--policy",)}
+_ALSO = {"output_dir": ("-o",), "output": ("-o",), "model": ("--policy",), "source": ("--from",)}
 """Further names of options on the command line."""
 
 

@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, Literal
+
+_OWN: dict[str, dict[str, Any]] = {
+    "alfworld": {"max_tokens": 2_000_000, "max_completion_length": 16},
+    "dbbench": {"max_tokens": 2_000_000, "max_completion_length": 96},
+}
+"""What each environment needs."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class WarmStartConfig:
-    """Train the small default model from nothing, on expert episodes of generated ALFWorld games."""
+    """Train the small default model of an environment from nothing, on expert episodes of generated tasks."""
+
+    env: Literal["alfworld", "dbbench"] = "alfworld"
+    """The environment."""
 
     output_dir: Path | None = None
     """Where model and tokenizer are written (also -o); runs/warm-start-DATE where none is given."""
 
     size: str = "small"
-    """Of the rooms of the generated games: tiny, small, medium or full."""
+    """Of the rooms of ALFWorld's generated games: tiny, small, medium or full."""
+
+    difficulty: int = 1
+    """Of DB-Bench's generated tasks, 1 to 5."""
 
     protocol: str = "plain"
     """How environment and model talk; a model plays well only by the protocol that it has learned."""
@@ -34,8 +47,9 @@ class WarmStartConfig:
     num_attention_heads: int = 4
     """Its query heads; there are half as many key-value heads."""
 
-    max_tokens: int = 2_000_000
-    """Tokens to train on: expert episodes, hardly a task of them twice."""
+    max_tokens: int | None = None
+    """Tokens to train on: expert episodes, hardly a task of them twice. 2 million where
+    none is given."""
 
     batch_tokens: int = 1024
     """Tokens of one update, about."""
@@ -53,22 +67,27 @@ class WarmStartConfig:
     """What a token that is not the expert's counts in the loss; reading teaches to copy names."""
 
     slip_rate: float = 0.1
-    """How often a command that leads nowhere precedes the expert's; it counts as little as an observation."""
+    """How often an action that leads nowhere precedes the expert's; it counts as little as an observation."""
 
     bf16: bool = True
     """Train in bfloat16 by autocast; the weights stay float32."""
 
     eval_episodes: int = 200
-    """Held-out games (valid_unseen) to play at the end; 0 plays none."""
+    """Held-out tasks to play at the end (of other rooms or domains than the lessons'); 0 plays none."""
 
     temperature: float = 0.0
-    """Of the sampling in these games, 0 for greedy."""
+    """Of the sampling in these tasks, 0 for greedy."""
 
-    max_completion_length: int = 16
-    """Tokens of one turn in these games at most."""
+    max_completion_length: int | None = None
+    """Tokens of one turn in these tasks at most; 16 in ALFWorld and 96 in DB-Bench where none is given."""
 
     seed: int = 0
     """Of weights, tasks and slips."""
 
     json: bool = False
     """Print the result as JSON."""
+
+    def settled(self) -> WarmStartConfig:
+        """With what the environment needs wherever nothing is given."""
+        own = {name: value for name, value in _OWN[self.env].items() if getattr(self, name) is None}
+        return replace(self, **own)

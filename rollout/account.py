@@ -35,6 +35,14 @@ class Account:
         """Episodes that are not on disk yet."""
         return len(self._owed)
 
+    def expect(self, ids: Iterable[str]) -> None:
+        """Plan further episodes."""
+        more = set(ids)
+        if known := more & self._owed:
+            raise AccountError("an episode was planned that is owed already", where=min(known))
+        self._owed |= more
+        self.planned += len(more)
+
     def book(self, trajectory: Trajectory) -> None:
         """Count an episode that is on disk.
 

@@ -52,7 +52,7 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """What the episodes of a run share."""
+    """What the episodes of a run share. `max_turns` lowers the limit that protocol and environment set."""
 
     env: TextEnv[Task]
     policy: Policy
@@ -64,6 +64,13 @@ class Stage:
     scorer: Scorer | None = None
     keep: Callable[[Trajectory], bool] | None = None
     watcher: Watcher | None = None
+    max_turns: int | None = None
+
+    @property
+    def turns(self) -> int:
+        """After which an episode is truncated."""
+        usual = self.protocol.max_turns or self.env.max_steps
+        return usual if self.max_turns is None else min(self.max_turns, usual)
 
 
 async def play(stage: Stage, jobs: Iterable[Job], *, slots: int | None = None, stop: Stop | None = None) -> None:
@@ -118,7 +125,7 @@ async def _slot(number: int, stage: Stage, source: Iterator[Job], writer: _Write
                     stage.protocol,
                     job,
                     stage.deadlines,
-                    max_turns=stage.protocol.max_turns or stage.env.max_steps,
+                    max_turns=stage.turns,
                     lineage=stage.lineage,
                     watch=watch,
                 )

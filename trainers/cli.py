@@ -20,7 +20,8 @@ EXIT_DONE, EXIT_FAILED, EXIT_USAGE = 0, 1, 2
 class Command:
     """A command: its config class and the function that takes it and returns an exit code.
 
-    Both are named and not imported, so that `--help` costs no import of a training stack.
+    All are named and not imported, so that `--help` costs no import of a training stack. `layers` names a function that
+    completes the layers of options.
     """
 
     name: str
@@ -28,9 +29,18 @@ class Command:
     config: str
     run: str
     example: str
+    layers: str | None = None
 
 
 COMMANDS = (
+    Command(
+        "train",
+        "play, learn and evaluate, in turns; what options without a command mean",
+        "configs.train:TrainConfig",
+        "trainers.commands.train:run",
+        "train-agent --env alfworld --algo grpo",
+        "configs.presets:with_preset",
+    ),
     Command(
         "collect",
         "play episodes and keep every one of them",
@@ -108,6 +118,8 @@ def _dispatch(words: Sequence[str]) -> int:
 
         print(version("train-agent"))
         return EXIT_DONE
+    if words[0].startswith("-"):
+        words = ["train", *words]
     command = next((command for command in COMMANDS if command.name == words[0]), None)
     if command is None:
         return _unknown(words[0])
@@ -125,6 +137,8 @@ def _run(command: Command, words: Sequence[str]) -> int:
         layers: list[tuple[str, dict[str, Any]]] = [("command line", typed)]
         if path is not None:
             layers.insert(0, (str(path), read_yaml(path)))
+        if command.layers is not None:
+            layers = _load(command.layers)(layers)
         return int(_load(command.run)(build(cls, *layers)))
     except SystemExit as stop:  # argparse has printed its message (2) or the help (0); rich, that nobody reads (1)
         return EXIT_DONE if stop.code is None else int(stop.code)
@@ -207,13 +221,6 @@ def _overview() -> str:
 
 
 def _unknown(word: str) -> int:
-    if word.startswith("-"):
-        print(
-            f"train-agent: options come after a command, and there is none before {word!r}. Training, which would need "
-            "none, is not built yet. `train-agent --help` lists the commands.",
-            file=sys.stderr,
-        )
-        return EXIT_USAGE
     near = get_close_matches(word, [command.name for command in COMMANDS], n=1, cutoff=0.4)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     print(f"train-agent: unknown command {word!r}.{hint} `train-agent --help` lists them.", file=sys.stderr)

@@ -38,6 +38,7 @@ def write_report(
     title: str,
     result: Result | None = None,
     tokens_of: TokensOf | None = None,
+    section: str = "",
 ) -> Path:
     """Write a report of episodes.
 
@@ -49,6 +50,7 @@ def write_report(
             trajectories. Episodes that only the result has are listed without a transcript.
         tokens_of: from token ids to one string each, such as `token_strings(tokenizer)`. Without it a transcript shows
             messages and no tokens.
+        section: HTML above the episodes, such as a learning curve; it goes onto the page as it is.
 
     Returns:
         The path.
@@ -61,7 +63,7 @@ def write_report(
     rows: list[Episode] = []
     places: list[tuple[int, int] | None] = []
     with atomic_file(Path(path)) as file:
-        file.write(_head(title))
+        file.write(_head(title, section))
         packer = Packer(tokens_of, lambda number, data: _block(file, f"chunk-{number}", data))
         for trajectory in trajectories:
             rows.append(Episode.of(trajectory, links.get(trajectory.id, "")))
@@ -93,11 +95,13 @@ def _index(rows: Sequence[Episode], places: Sequence[tuple[int, int] | None], re
     }
 
 
-def _head(title: str) -> bytes:
+def _head(title: str, section: str) -> bytes:
     style = _text("page.css")
     policy = f"default-src 'none'; script-src '{_hash(_script())}'; style-src '{_hash(style)}'; base-uri 'none'"
     page = _text("page.html").replace("{{policy}}", policy).replace("{{style}}", style)
-    return page.replace("{{title}}", html.escape(title)).encode("utf-8", "replace")
+    # Apart first: a title may hold what stands for the section.
+    above, below = page.split("{{section}}")
+    return (above.replace("{{title}}", html.escape(title)) + section + below).encode("utf-8", "replace")
 
 
 def _script() -> str:

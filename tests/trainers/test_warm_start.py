@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from functools import cache
 from itertools import islice
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from hypothesis import given
@@ -21,45 +23,75 @@ from rollout.errors import ModelError
 from rollout.loading import load_model
 from rollout.rendering import Renderer
 from trainers.commands.warm_start import run
+from trainers.warm_start.alfworld import ALFWorldCourse
+from trainers.warm_start.course import Course
+from trainers.warm_start.dbbench import DBBenchCourse, renamed_tasks, write_statement
 from trainers.warm_start.learning import batches, make_model, schedule, weighted_loss
-from trainers.warm_start.lessons import Lesson, Row, as_row, lessons
-from trainers.warm_start.make import RECORD, STORED, worse
-from trainers.warm_start.vocabulary import END, learn_vocabulary, make_tokenizer
+from trainers.warm_start.lessons import Lesson, Row, as_row
+from trainers.warm_start.make import RECORD, stored_model, stored_record, worse
+from trainers.warm_start.renaming import GRAMMAR
+from trainers.warm_start.vocabulary import END, Vocabulary, make_tokenizer
 
 TEMPLATE = WarmStartConfig().chat_template
+Env = Literal["alfworld", "dbbench"]
+COURSES: dict[Env, type[Course]] = {"alfworld": ALFWorldCourse, "dbbench": DBBenchCourse}
+ENVS = pytest.mark.parametrize("env", COURSES)
+
+
+def course(env: Env, slip_rate: float = 0.3, games: int = 60) -> Course:
+    made = COURSES[env](WarmStartConfig(env=env, size="tiny", slip_rate=slip_rate))
+    if isinstance(made, ALFWorldCourse):
+        made.tasks = games
+    return made
 
 
 @cache
-def episodes(slip_rate: float = 0.3) -> tuple[Lesson, ...]:
-    talks = lessons(size="tiny", protocol="plain", slip_rate=slip_rate, seed=0, tasks=60)
-    return tuple(islice(talks, 60))
+def episodes(env: Env = "alfworld", slip_rate: float = 0.3) -> tuple[Lesson, ...]:
+    return tuple(islice(course(env, slip_rate).lessons(), 60 if env == "alfworld" else 600))
 
 
 @cache
-def tokenizer() -> PreTrainedTokenizerFast:
-    return make_tokenizer(learn_vocabulary(talk.messages() for talk in episodes()), TEMPLATE)
+def tokenizer(env: Env = "alfworld") -> PreTrainedTokenizerFast:
+    return make_tokenizer(course(env).vocabulary(episodes(env)), TEMPLATE)
 
 
-def encode(text: str) -> list[int]:
-    return tokenizer().encode(text, add_special_tokens=False)
+def encode(text: str, env: Env = "alfworld") -> list[int]:
+    return list(tokenizer(env).encode(text, add_special_tokens=False))
+
+
+def pieces(text: str, env: Env = "alfworld") -> list[str]:
+    return [str(tokenizer(env).decode([token])) for token in encode(text, env)]
 
 
 @cache
-def rows() -> tuple[Row, ...]:
-    renderer = Renderer(tokenizer())
-    return tuple(as_row(talk, renderer, encode) for talk in episodes())
+def rows(env: Env = "alfworld") -> tuple[Row, ...]:
+    renderer = Renderer(tokenizer(env))
+    return tuple(as_row(talk, renderer, lambda text: encode(text, env)) for talk in episodes(env))
 
 
-@given(st.text() | st.text(alphabet="<|im_endĠĊ>go to fridge 1,\n", max_size=40))
-def test_any_text_comes_back_from_its_tokens(text: str) -> None:
+@ENVS
+@given(text=st.text() | st.text(alphabet="<|im_endĠĊ>go to fridge 1,\n`'Name_", max_size=40))
+def test_any_text_comes_back_from_its_tokens(env: Env, text: str) -> None:
     text = text.encode("utf-8", "ignore").decode()
-    assert tokenizer().decode(encode(text), skip_special_tokens=False) == text
+    assert tokenizer(env).decode(encode(text, env), skip_special_tokens=False) == text
 
 
 def test_a_name_a_number_and_a_phrase_are_one_token_each() -> None:
-    pieces = [tokenizer().decode([token]) for token in encode("You arrive at fridge 1. The fridge 1 is closed.")]
-    assert pieces == ["You arrive at ", "fridge", " 1", ". The ", "fridge", " 1", " is closed."]
-    assert [tokenizer().decode([token]) for token in encode("go to sinkbasin 1")] == ["go to ", "sinkbasin", " 1"]
+    told = pieces("You arrive at fridge 1. The fridge 1 is closed.")
+    assert told == ["You arrive at ", "fridge", " 1", ". The ", "fridge", " 1", " is closed."]
+    assert pieces("go to sinkbasin 1") == ["go to ", "sinkbasin", " 1"]
+
+
+def test_a_phrase_is_one_token_and_a_name_the_same_pieces_wherever_it_stands() -> None:
+    opening, year = pieces("opening", "dbbench"), pieces("year", "dbbench")
+    assert pieces("What is the average opening year", "dbbench") == ["What is the average ", *opening, " ", *year]
+    written = pieces("SELECT ROUND(AVG(CAST(`opening_year` AS DECIMAL(15,2))), 2) FROM `years_name`", "dbbench")
+    assert written[: len(opening) + len(year) + 2] == ["SELECT ROUND(AVG(CAST(`", *opening, "_", *year]
+    assert written[-2:] == ["_name", "`"]
+
+
+def test_two_digits_are_a_token() -> None:
+    assert pieces("31415", "dbbench") == ["31", "41", "5"]
 
 
 def test_a_number_is_one_token_though_no_lesson_counts_so_far() -> None:
@@ -76,13 +108,15 @@ def test_a_saved_tokenizer_is_the_same_tokenizer(tmp_path: Path) -> None:
 
 def test_an_unknown_chat_template_is_refused_with_those_there_are() -> None:
     with pytest.raises(ModelError, match="qwen3_instruct_2507_training"):
-        make_tokenizer([], "qwen9")
+        make_tokenizer(Vocabulary(()), "qwen9")
 
 
-def test_a_row_is_the_conversation_as_the_chat_template_renders_it() -> None:
-    for talk, row in zip(episodes(), rows(), strict=True):
-        whole = tokenizer().apply_chat_template([message.to_dict() for message in talk.messages()], tokenize=False)
-        assert tokenizer().decode(list(row.ids)) == str(whole).removesuffix("\n")
+@ENVS
+def test_a_row_is_the_conversation_as_the_chat_template_renders_it(env: Env) -> None:
+    words = tokenizer(env)
+    for talk, row in islice(zip(episodes(env), rows(env), strict=True), 60):
+        whole = words.apply_chat_template([message.to_dict() for message in talk.messages()], tokenize=False)
+        assert words.decode(list(row.ids)) == str(whole).removesuffix("\n")
 
 
 def test_only_the_experts_commands_are_imitated_and_they_solve_the_task() -> None:
@@ -102,13 +136,48 @@ def test_only_the_experts_commands_are_imitated_and_they_solve_the_task() -> Non
 
 
 def test_without_slips_every_reply_is_imitated() -> None:
-    assert all(imitate for talk in episodes(0.0) for _, imitate, _ in talk.turns)
+    assert all(imitate for talk in episodes("alfworld", 0.0) for _, imitate, _ in talk.turns)
 
 
 def test_lessons_go_on_after_the_last_task_with_other_slips() -> None:
-    twice = list(islice(lessons(size="tiny", protocol="plain", slip_rate=0.5, seed=0, tasks=6), 12))
+    twice = list(islice(course("alfworld", 0.5, games=6).lessons(), 12))
     assert [talk.opening for talk in twice[:6]] == [talk.opening for talk in twice[6:]]
     assert twice[:6] != twice[6:]
+
+
+def test_the_written_statement_solves_every_task_of_tidy_tables() -> None:
+    env = envs.make("dbbench", split="train", generate={"count": 100, "difficulty": 1})
+    for task in env.tasks:
+        env.reset(options={"task": task.id})
+        env.step(write_statement(task))
+        env.step(f"answer: {json.dumps(task.label)}")
+        assert env.solved(), write_statement(task)
+
+
+def test_a_slip_of_a_database_lesson_fails_and_is_not_imitated() -> None:
+    replies = [len(talk.turns) for talk in episodes("dbbench")]
+    assert {2, 3} == set(replies)
+    for talk in episodes("dbbench"):
+        *slips, (_, stated, _), (_, answered, shown) = talk.turns
+        assert (stated, answered, shown) == (True, True, ())
+        assert all(not imitate and after[0].content[:4] in ("1054", "1146") for _, imitate, after in slips)
+
+
+def test_lessons_about_databases_are_the_same_again_and_others_for_another_seed() -> None:
+    again = tuple(islice(course("dbbench").lessons(), 20))
+    assert again == episodes("dbbench")[:20]
+    other = DBBenchCourse(WarmStartConfig(env="dbbench", slip_rate=0.3, seed=1))
+    assert [talk.opening for talk in islice(other.lessons(), 20)] != [talk.opening for talk in again]
+
+
+def test_no_two_lessons_share_a_name_but_all_share_the_grammar() -> None:
+    tasks = list(islice(renamed_tasks(1, 0), 120))
+    names = [word.lower() for task in tasks for word in re.findall(r"[^\W\d_]+", task.tables[0].name)]
+    new = [word for word in names if word not in GRAMMAR]
+    assert len(set(new)) > 0.95 * len(new)
+    asked = [set(re.findall(r"[a-z]+", task.description.lower())) for task in tasks]
+    assert all(words & GRAMMAR for words in asked)
+    assert {task.type for task in tasks} >= {"INSERT", "UPDATE", "counting", "ranking"}
 
 
 @given(st.lists(st.integers(1, 60), max_size=80), st.integers(20, 200))
@@ -154,21 +223,28 @@ SMALL = WarmStartConfig(
 )
 
 
+@ENVS
 @pytest.mark.slow
 def test_the_command_trains_a_model_that_learns_plays_and_loads(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    env: Env, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(replace(SMALL, output_dir=tmp_path)) == 0
+    assert run(replace(SMALL, env=env, output_dir=tmp_path)) == 0
     record = json.loads(capsys.readouterr().out)
     assert record == json.loads((tmp_path / RECORD).read_text())
-    assert record["tokens"] >= SMALL.max_tokens
-    assert record["accuracy"] > 0.25
+    assert record["tokens"] >= 40_000
+    assert record["accuracy"] > (0.25 if env == "alfworld" else 0.1)
     assert record["success"]["n"] == 6
     model, words = load_model(tmp_path)
     assert (model.config.model_type, model.num_parameters()) == ("qwen3", record["parameters"])
     Renderer(words)
     with pytest.raises(ConfigError, match="not empty"):
-        run(replace(SMALL, output_dir=tmp_path))
+        run(replace(SMALL, env=env, output_dir=tmp_path))
+
+
+def test_what_is_not_given_is_what_the_environment_needs() -> None:
+    assert WarmStartConfig().settled() == WarmStartConfig(max_tokens=2_000_000, max_completion_length=16)
+    assert WarmStartConfig(env="dbbench", max_tokens=5).settled().max_tokens == 5
+    assert (WarmStartConfig(env="dbbench").settled().max_completion_length or 0) > 16
 
 
 def test_a_model_is_worse_only_where_the_intervals_do_not_meet() -> None:
@@ -178,9 +254,17 @@ def test_a_model_is_worse_only_where_the_intervals_do_not_meet() -> None:
     assert not worse({"success": {"value": 0.9, "low": 0.85, "high": 0.95}}, stored)
 
 
-@pytest.mark.skipif(not STORED.is_dir(), reason="no stored model: make it with `train-agent warm-start`")
-def test_the_stored_model_loads_and_its_template_keeps_history() -> None:
-    model, words = load_model(STORED)
+@ENVS
+def test_the_stored_model_loads_and_its_template_keeps_history(env: str) -> None:
+    folder = stored_model(env)
+    model, words = load_model(folder)
     assert model.config.model_type == "qwen3"
-    assert sum(file.stat().st_size for file in STORED.iterdir()) < 6_000_000
+    assert sum(file.stat().st_size for file in folder.iterdir()) < 6_000_000
     assert Renderer(words).open([Message("user", "go to fridge 1")])
+
+
+@ENVS
+def test_a_stored_models_options_are_the_commands_own(env: Env) -> None:
+    record = stored_record(env)
+    assert record is not None
+    assert WarmStartConfig(**record["config"]).settled() == WarmStartConfig(env=env).settled()

@@ -1,8 +1,9 @@
-"""`train-agent warm-start`: the small default model, from nothing."""
+"""`train-agent warm-start`: the small default model of an environment, from nothing."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from trainers.warm_start.make import make, save, score, stored_record, worse
 
 def run(config: WarmStartConfig) -> int:
     """Make the model and score it. Returns 1 if it is worse than the stored one of the same options."""
+    config = config.settled()
     folder = config.output_dir or Path("runs") / f"warm-start-{datetime.now():%Y%m%d-%H%M%S}"
     if folder.exists() and any(folder.iterdir()):
         raise ConfigError(f"{folder} is not empty. Choose another folder with -o.")
@@ -32,7 +34,7 @@ def run(config: WarmStartConfig) -> int:
     record = save(folder, config, model, tokenizer, end)
     if config.eval_episodes:
         record = score(folder, config, record)
-    stored = stored_record()
+    stored = stored_record(config.env)
     below = stored is not None and _comparable(record, stored) and worse(record, stored)
     print(json.dumps(record) if config.json else _told(folder, record))
     if stored is not None and below:
@@ -44,7 +46,7 @@ def _comparable(record: dict[str, Any], stored: dict[str, Any]) -> bool:
     """Whether both were made by the same options, but for the seed, and scored."""
     if "success" not in record or "success" not in stored:
         return False
-    mine, theirs = ({**one["config"], "seed": 0} for one in (record, stored))
+    mine, theirs = (replace(WarmStartConfig(**one["config"]).settled(), seed=0) for one in (record, stored))
     return mine == theirs
 
 
@@ -56,6 +58,6 @@ def _told(folder: Path, record: dict[str, Any]) -> str:
     if success := record.get("success"):
         lines.append(
             f"held-out success {success['value']:.1%} "
-            f"({success['low']:.1%} to {success['high']:.1%}, {success['n']} games)"
+            f"({success['low']:.1%} to {success['high']:.1%}, {success['n']} tasks)"
         )
     return "\n".join([*lines, f"model: {folder}"])

@@ -17,22 +17,27 @@ from eval.protocols import EvalProtocol
 from rollout import Sampling
 from rollout.models import make_policy
 from rollout.rendering import Renderer
+from trainers.warm_start.alfworld import ALFWorldCourse
+from trainers.warm_start.course import Course
+from trainers.warm_start.dbbench import DBBenchCourse
 from trainers.warm_start.learning import Progress, make_model, train
-from trainers.warm_start.lessons import as_row, lessons
-from trainers.warm_start.vocabulary import learn_vocabulary, make_tokenizer
+from trainers.warm_start.lessons import as_row
+from trainers.warm_start.vocabulary import make_tokenizer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 RECORD = "warm_start.json"
-STORED = Path(str(files("configs"))) / "models" / "tiny-alfworld"
-"""The model that comes with the package."""
+MODELS = Path(str(files("configs"))) / "models"
+"""The models that come with the package, each in a folder of its name."""
+
+STORED = MODELS / "tiny-alfworld"
+"""The model that a default run starts from."""
 
 _HEARD = 2000
-"""Lessons from which the vocabulary is learned; every name occurs in some of them."""
+"""Lessons from which the vocabulary is learned."""
 
-_TOKENS_A_LESSON = 200
-"""About a lesson's length, so that few tasks are played twice."""
+_COURSES: dict[str, type[Course]] = {course.env: course for course in (ALFWorldCourse, DBBenchCourse)}
 
 
 def make(
@@ -40,19 +45,19 @@ def make(
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerFast, Progress]:
     """A tokenizer, and a model trained from random weights.
 
+    Args:
+        config: settled.
+        watch: told of every update.
+
     Raises:
-        TaskError: if there is no such room size or protocol.
+        TaskError: if there is no such room size, difficulty or protocol.
         ModelError: if TRL has no such chat template.
     """
-    endless = lessons(
-        size=config.size,
-        protocol=config.protocol,
-        slip_rate=config.slip_rate,
-        seed=config.seed,
-        tasks=max(_HEARD, config.max_tokens // _TOKENS_A_LESSON),
-    )
+    assert config.max_tokens is not None
+    course = _COURSES[config.env](config)
+    endless = course.lessons()
     heard = list(islice(endless, _HEARD))
-    tokenizer = make_tokenizer(learn_vocabulary(lesson.messages() for lesson in heard), config.chat_template)
+    tokenizer = make_tokenizer(course.vocabulary(heard), config.chat_template)
     renderer = Renderer(tokenizer)
     model = make_model(
         len(tokenizer),
@@ -100,18 +105,21 @@ def save(
 
 
 def score(folder: Path, config: WarmStartConfig, record: dict[str, Any]) -> dict[str, Any]:
-    """Play held-out games with the model in a folder and add their success to its record, which is returned."""
+    """Play held-out tasks with the model in a folder and add their success to its record, which is returned. The config
+    is a settled one."""
     from envs import make as make_env
 
+    course = _COURSES[config.env](config)
+    assert config.max_completion_length is not None
     rules = EvalProtocol(
         name="warm-start",
-        env="alfworld",
-        split="valid_unseen",
+        env=config.env,
+        split=course.heldout,
         talk=config.protocol,
-        env_args={"data": "generated", "size": config.size},
+        env_args=course.env_args(config.eval_episodes),
         sampling=Sampling(temperature=config.temperature, max_new_tokens=config.max_completion_length),
     )
-    env = make_env("alfworld", split=rules.split, **rules.env_args)
+    env = make_env(config.env, split=rules.split, **rules.env_args)
     policy = make_policy(str(folder), env, sampling=rules.sampling, capacity=64)
     try:
         run = folder / "heldout"
@@ -125,9 +133,14 @@ def score(folder: Path, config: WarmStartConfig, record: dict[str, Any]) -> dict
     return scored
 
 
-def stored_record() -> dict[str, Any] | None:
-    """The record of the model that comes with the package, or None where there is none."""
-    file = STORED / RECORD
+def stored_model(env: str) -> Path:
+    """The folder of the model of this environment that comes with the package."""
+    return MODELS / f"tiny-{env}"
+
+
+def stored_record(env: str) -> dict[str, Any] | None:
+    """The record of that model, or None where there is none."""
+    file = stored_model(env) / RECORD
     return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
 
 

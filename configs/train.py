@@ -1,0 +1,231 @@
+"""Options of `train-agent train`: collect, train, evaluate, in turns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from configs.common import EnvConfig
+from configs.errors import ConfigError
+
+Algorithm = Literal["grpo", "gigpo", "dr_grpo", "rloo", "reinforce", "gspo", "dpo", "kto", "sft"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlayingConfig(EnvConfig):
+    """How the episodes of training are played."""
+
+    protocol: str = "react"
+    """How environment and model talk: plain, react, think, tool, or an edition of the environment."""
+
+    num_generations: int = 8
+    """Episodes of each task, which form a group; 2 at least."""
+
+    tasks: int = 16
+    """Tasks of an iteration: groups with a signal that it wants."""
+
+    rounds: int = 2
+    """How often an iteration plays further tasks in place of groups without a signal; 1 takes what it gets."""
+
+    max_turns: int | None = None
+    """Turns of a training episode at most; the environment's own limit where none is given. Evaluation keeps that."""
+
+    temperature: float = 1.0
+    """Sampling temperature of training episodes."""
+
+    top_p: float = 1.0
+    """Nucleus of their sampling."""
+
+    max_completion_length: int = 256
+    """Tokens of one turn at most."""
+
+    max_length: int = 4096
+    """Tokens of an episode at most; one that fills it ends as overlong."""
+
+    window: int | None = None
+    """How many past turns the context keeps; all of them where none is given."""
+
+    capacity: int = 128
+    """Episodes that the engine plays at once."""
+
+    engine: Literal["auto", "hf", "vllm"] = "auto"
+    """What samples: our engine on transformers, or vLLM; auto takes vLLM on a GPU where it is installed."""
+
+    curriculum: Literal["none", "turns", "success"] = "none"
+    """turns: begin with short episodes and let them grow to the limit over the first half of the iterations. success:
+    draw the types of tasks by p (1 - p), p being the share that is solved."""
+
+    rewards: dict[str, Any] = field(default_factory=dict)
+    """Shaping beside the outcome, as `--rewards progress=0.2`; all weights together are at most 0.5."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LearningConfig:
+    """How the model is trained. Names are TRL's where TRL has one."""
+
+    algo: Algorithm = "grpo"
+    """grpo, gigpo (credit by anchor state), dr_grpo, rloo, reinforce (REINFORCE++ with baseline), gspo; dpo, kto (on
+    pairs or verdicts); sft (on episodes that solved their task)."""
+
+    model: str | None = None
+    """What to begin with: a folder, a hub's name, or a stored model; tiny-alfworld or tiny-dbbench where none is
+    given."""
+
+    source: Path | None = None
+    """A run whose episodes are learned from instead of playing (also --from): dpo, kto and sft."""
+
+    learning_rate: float = 1e-6
+    """The highest of AdamW's."""
+
+    lr_scheduler_type: str = "constant"
+    """How the learning rate goes on: constant, linear, cosine, and others of transformers."""
+
+    warmup_steps: float = 0.0
+    """Updates, or below 1 the share of them, in which it rises."""
+
+    weight_decay: float = 0.0
+    """Of AdamW."""
+
+    max_grad_norm: float = 1.0
+    """Gradients are scaled down to this norm."""
+
+    per_device_train_batch_size: int = 8
+    """Rows of one forward pass; what it is changes memory and speed, not the update."""
+
+    steps_per_generation: int = 1
+    """Updates made of an iteration's episodes, each of its own share of them (the group-relative algorithms)."""
+
+    num_iterations: int = 1
+    """How often an iteration's episodes are gone through (the group-relative algorithms)."""
+
+    num_train_epochs: int = 1
+    """How often an iteration's rows are gone through (dpo, kto, sft)."""
+
+    train_batch_size: int = 16
+    """Rows of an update (dpo, kto, sft)."""
+
+    loss_type: Literal["default", "grpo", "dr_grpo", "dapo", "cispo", "sapo"] = "default"
+    """Of the group-relative algorithms: the algorithm's own (dapo; dr_grpo's and gspo's as in their papers) or
+    another."""
+
+    beta: float | None = None
+    """Weight of the KL term to the model before training: none for the group-relative algorithms, 0.1 for dpo and kto
+    where none is given."""
+
+    epsilon: float = 0.2
+    """Ratios are clipped below 1 minus this."""
+
+    epsilon_high: float = 0.28
+    """Ratios are clipped above 1 plus this."""
+
+    importance_cap: float | None = None
+    """Truncated importance sampling between engine and trainer: a token's weight at most; 2 where the engine is not the
+    trainer's own model, none where it is."""
+
+    gamma: float = 0.95
+    """Discount a turn of gigpo."""
+
+    omega: float = 1.0
+    """Weight of the part of gigpo that is relative to the same state."""
+
+    invalid_penalty: float = 0.0
+    """Taken from the advantage of a turn that broke the protocol's form, centred over its group."""
+
+    inadmissible_penalty: float = 0.0
+    """The same for a turn whose action was not admissible."""
+
+    bf16: bool | None = None
+    """Compute in bfloat16; where the hardware is made for it if not said."""
+
+    gradient_checkpointing: bool | None = None
+    """Save memory by a second forward pass; on an accelerator if not said."""
+
+    use_peft: bool = False
+    """Train a LoRA adapter instead of all weights."""
+
+    lora_r: int = 32
+    """Rank of the adapter."""
+
+    lora_alpha: int = 64
+    """Its scale."""
+
+    lora_dropout: float = 0.0
+    """Its dropout."""
+
+    lora_target_modules: tuple[str, ...] = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+    """The layers that it changes."""
+
+    load_in_4bit: bool = False
+    """QLoRA: the base in four bits, by bitsandbytes."""
+
+    trl_args: dict[str, Any] = field(default_factory=dict)
+    """Further keys of TRL's configuration, as `--trl-args adam_beta2=0.95`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig(PlayingConfig, LearningConfig):
+    """Train a model on an environment: play, learn, evaluate, in turns; score it before and after on held-out tasks.
+
+    Options that are not given come from the preset of environment, algorithm and model.
+    """
+
+    preset: str | None = None
+    """A preset, by name; chosen by environment, algorithm and model where none is given, and `none` takes none."""
+
+    iterations: int = 100
+    """How often episodes are played and learned from."""
+
+    max_minutes: float | None = None
+    """Stop after the iteration in which so many minutes of playing and learning have passed."""
+
+    eval_split: str = "valid_unseen"
+    """The split of held-out tasks by which the model is scored before and after."""
+
+    eval_tasks: int = 200
+    """How many of them; 0 leaves the scoring to `train-agent eval`."""
+
+    select_split: str = "valid_seen"
+    """The split by which the best checkpoint is chosen."""
+
+    select_tasks: int = 64
+    """How many of its tasks; 0 keeps the last checkpoint instead of the best."""
+
+    eval_steps: int = 10
+    """Evaluate on these after every so many iterations."""
+
+    save_steps: int = 10
+    """Write a checkpoint after every so many iterations; one more at the end."""
+
+    save_total_limit: int = 2
+    """How many checkpoints are kept, beside the best; 2 at least."""
+
+    report_to: tuple[str, ...] = ()
+    """Trackers beside metrics.jsonl: wandb (offline unless WANDB_MODE says otherwise), tensorboard, trackio."""
+
+    output_dir: Path | None = None
+    """The run's folder (also -o); runs/ENV-ALGO-DATE where none is given."""
+
+    resume: bool = False
+    """Go on with the run in the folder from its last checkpoint; what has been played since then is not played
+    again."""
+
+    dry_run: bool = False
+    """Print the resolved options and what would be played, and do nothing."""
+
+    smoke: bool = False
+    """Two iterations at the smallest size, to see that everything fits together."""
+
+    json: bool = False
+    """Print the result as JSON instead of tables."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        offline = self.algo in ("dpo", "kto", "sft")
+        if self.source is not None and not offline:
+            raise ConfigError(f"--from: {self.algo} learns from its own episodes. Use it with dpo, kto or sft.")
+        for name, least in (("num_generations", 2), ("tasks", 1), ("rounds", 1), ("iterations", 1)):
+            if getattr(self, name) < least:
+                raise ConfigError(f"{name} is {getattr(self, name)}, and must be {least} at least.")
+        if self.save_total_limit < 2:
+            raise ConfigError("save_total_limit is below 2: one checkpoint must stay whole while the next is written.")

@@ -1,0 +1,50 @@
+"""Ray itself: joining a cluster, or starting one on this machine without a sound."""
+
+from __future__ import annotations
+
+import logging
+import os
+
+from rollout.cluster.errors import ClusterError
+
+STORE_BYTES = 200 << 20
+"""Of the object store of a Ray that is started here: two versions of the weights have to fit. Ray spills the rest."""
+
+
+def connect(address: str | None, *, store_bytes: int = STORE_BYTES) -> bool:
+    """Connect this process with Ray, if it is not connected. Returns whether that was our doing, and ours to undo.
+
+    Args:
+        address: `HOST:PORT`, `ray://HOST:PORT`, or `auto` for the cluster of this machine; None starts one for this
+            process alone.
+        store_bytes: of the object store, where Ray is started.
+
+    Raises:
+        ClusterError: if no cluster answers there.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    # The processes of environments get a group of their own, which uvloop's do not know how to.
+    os.environ.setdefault("RAY_USE_UVLOOP", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    import ray
+
+    if ray.is_initialized():
+        return False
+    try:
+        if address is None:
+            ray.init(
+                num_cpus=2,  # it starts so many idle processes; actors ask for none
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                object_store_memory=store_bytes,
+            )
+        else:
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+    except Exception as error:  # it raises RuntimeError, ValueError, ConnectionError and others
+        raise ClusterError(
+            f"Ray cannot be reached ({type(error).__name__}: {error})".replace("\n", " ")[:500],
+            where=address or "this machine",
+            remedy="Start a cluster: ray start --head; or leave the address out, and Ray is started here.",
+        ) from error
+    return True

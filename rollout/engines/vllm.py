@@ -1,0 +1,356 @@
+"""The `vllm` engine: vLLM in this process, stepped by a thread of its own, token ids in and out.
+
+A request joins vLLM's batch at the next token and leaves it with its last one. Whatever touches vLLM (requests,
+cancellations, new weights) is done by its thread between two steps, so that nothing needs a lock or a pause; the event
+loops that ask, one after another or several at once, only ever wait for a future.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import math
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from rollout.engine import Completion, ContextOverflow, EngineError, Sampling
+from rollout.engines.vllm_core import build_core, declared_stops, parameters
+from rollout.engines.weights import Shapes, checkpoint_shapes, misfits, read_weights
+from rollout.errors import ModelError
+from rollout.trajectory import FinishReason
+
+if TYPE_CHECKING:
+    import torch
+    from vllm import RequestOutput
+    from vllm.v1.engine.llm_engine import LLMEngine
+
+T = TypeVar("T")
+
+SETTLE = 0.005
+"""Seconds that a step waits at most for the event loop to hand in the next turns of what has just ended."""
+
+
+@dataclass(eq=False, slots=True)
+class Request:
+    """A completion under way."""
+
+    id: str
+    ids: list[int]
+    sampling: Sampling
+    seed: int
+    loop: asyncio.AbstractEventLoop
+    answer: asyncio.Future[Completion]
+    version: int = 0
+    asked: float = field(default_factory=time.monotonic)
+
+
+class VLLMEngine:
+    """`rollout.engine.Engine` on vLLM.
+
+    Args:
+        model: a folder with a whole checkpoint, or a name on the hub.
+        capacity: requests in one step.
+        max_length: tokens of prompt and completion together; the model's own limit by default.
+        stop_ids: further tokens that end a completion, besides the tokenizer's and the generation config's.
+        dtype: of the weights, as for `rollout.loading.load_model`.
+        lora_rank: the highest rank of an adapter; None where no adapter will be loaded.
+        cache_bytes: for keys and values; by default as many as `capacity` episodes of `max_length` take, within
+            half of the free memory. With fewer, vLLM computes the youngest requests again when it runs out.
+
+    Attributes:
+        version: of the weights or the adapter.
+
+    Raises:
+        ModelError: if vLLM cannot serve the model.
+    """
+
+    def __init__(
+        self,
+        model: str | Path,
+        *,
+        capacity: int = 64,
+        max_length: int | None = None,
+        stop_ids: Iterable[int] = (),
+        dtype: str = "auto",
+        lora_rank: int | None = None,
+        cache_bytes: int | None = None,
+    ) -> None:
+        self.model, self.capacity, self.version = str(model), capacity, 0
+        self._requests: dict[str, Request] = {}
+        self._orders: queue.SimpleQueue[tuple[Callable[[], Any], Future[Any] | None]] = queue.SimpleQueue()
+        self._numbers = itertools.count()
+        self._dead: EngineError | None = None
+        self._refuses: str | None = None
+        self._adapter: Any = None
+        ready: Future[LLMEngine] = Future()
+
+        def build() -> LLMEngine:
+            return build_core(self.model, capacity, max_length, dtype, lora_rank, cache_bytes)
+
+        # What torch keeps by thread (the device, inference mode) is set where it is used.
+        self._thread = threading.Thread(target=self._serve, args=(build, ready), name="vllm-engine", daemon=True)
+        self._thread.start()
+        try:
+            self._llm = ready.result()
+        except Exception as error:
+            lines = str(error).strip().splitlines() or [type(error).__name__]
+            remedy = "Use the engine hf, or see vLLM's log with VLLM_LOGGING_LEVEL=INFO."
+            raise ModelError(f"vLLM cannot serve it: {lines[-1]}", where=self.model, remedy=remedy) from error
+        config = self._llm.model_config
+        self.max_length: int = config.max_model_len
+        self._vocabulary: int = config.get_vocab_size()
+        self._tied = bool(getattr(config.hf_text_config, "tie_word_embeddings", False))
+        self._shapes: Shapes | None = checkpoint_shapes(self.model)
+        self.stop_ids = frozenset(stop_ids) | declared_stops(self._llm)
+
+    async def generate(self, episode: str, prompt_ids: Sequence[int], sampling: Sampling, seed: int) -> Completion:
+        """Sample one completion; see `Engine.generate`. Cancelling the call frees its place before the next step."""
+        ids = list(prompt_ids)
+        if len(ids) >= self.max_length:
+            raise ContextOverflow(f"a prompt of {len(ids)} tokens leaves no room within {self.max_length}")
+        if not ids or min(ids) < 0 or max(ids) >= self._vocabulary:
+            raise EngineError(f"a prompt must be of token ids from 0 to {self._vocabulary - 1}, and not empty")
+        loop = asyncio.get_running_loop()
+        request = Request(f"{next(self._numbers)}", ids, sampling, seed, loop, loop.create_future())
+        self._requests[request.id] = request
+        self._orders.put((lambda: self._begin(request), None))
+        try:
+            # After the order: what dies later finds the request, and what died before is seen here.
+            if self._dead:
+                raise self._dead
+            return await request.answer
+        finally:
+            if self._requests.pop(request.id, None):
+                self._orders.put((lambda: self._llm.abort_request([request.id]), None))
+
+    async def release(self, episode: str) -> None:
+        """Nothing is kept by episode: the prefix cache forgets what is unused when it needs the room."""
+
+    async def update_weights(self, weights: Mapping[str, torch.Tensor]) -> int:
+        """Load a state dict between two steps. Returns the new version.
+
+        Requests under way go on with the new weights, over keys and values that these compute anew; their completions
+        carry the version that began them.
+
+        Args:
+            weights: by the names of the checkpoint. Where embeddings are tied, the head may be left out.
+
+        Raises:
+            EngineError: if a weight is missing or does not fit (the old weights stay), or if loading failed half-way
+                (then the engine refuses to generate until an update succeeds).
+        """
+        return await self._order(lambda: self._load(weights))
+
+    async def update_weights_from(self, file: str | Path) -> int:
+        """Load what `rollout.engines.weights.write_weights` has written, in this process or another.
+
+        Raises:
+            EngineError: as `update_weights` does, and if the file is absent, truncated or no safetensors file (the old
+                weights stay).
+        """
+        return await self._order(lambda: self._load(read_weights(file)))
+
+    async def update_adapter(self, folder: str | Path) -> int:
+        """Put a LoRA adapter saved by PEFT in the place of the last one. Returns the new version.
+
+        Raises:
+            EngineError: if it does not load; the last one stays.
+        """
+        return await self._order(lambda: self._adopt(Path(folder)))
+
+    async def close(self) -> None:
+        """Fail what is under way and give the memory back."""
+        if self._dead is None:
+            with suppress(EngineError):
+                await self._order(self._stop)
+        await asyncio.get_running_loop().run_in_executor(None, self._thread.join)
+
+    async def _order(self, work: Callable[[], T]) -> T:
+        """Have the thread do something between two steps. Once begun it is done, whether or not one waits."""
+        done: Future[T] = Future()
+        self._orders.put((work, done))
+        if self._dead:
+            raise self._dead
+        return await asyncio.shield(asyncio.wrap_future(done))
+
+    # From here on in the thread.
+
+    def _serve(self, build: Callable[[], LLMEngine], ready: Future[LLMEngine]) -> None:
+        try:
+            llm = build()
+        except BaseException as error:  # whatever vLLM raises, the constructor passes it on
+            self._dead = EngineError("the engine never started")
+            ready.set_exception(error)
+            return
+        ready.set_result(llm)
+        death = EngineError("the engine was closed")
+        try:
+            while True:
+                self._obey(wait=not llm.has_unfinished_requests())
+                if llm.has_unfinished_requests():
+                    self._deliver(llm.step())
+        except _Stop:
+            pass
+        except BaseException as error:
+            death = EngineError(f"vLLM failed: {type(error).__name__}: {error}")
+            death.__cause__ = error
+        finally:
+            self._die(death)
+            with suppress(Exception):
+                llm.engine_core.shutdown()
+
+    def _obey(self, wait: bool) -> None:
+        """Carry out the orders that have come in; wait for one if there is nothing else to do."""
+        with suppress(queue.Empty):
+            while True:
+                work, done = self._orders.get(block=wait)
+                wait = False
+                try:
+                    result = work()
+                except _Stop:
+                    if done:
+                        done.set_result(None)
+                    raise
+                except Exception as error:
+                    if done is None:
+                        raise
+                    done.set_exception(error)
+                else:
+                    if done:
+                        done.set_result(result)
+
+    def _die(self, death: EngineError) -> None:
+        self._dead = death
+        for request in list(self._requests.values()):
+            self._answer(request, death)
+        with suppress(queue.Empty):
+            while True:
+                _, done = self._orders.get_nowait()
+                if done:
+                    done.set_exception(death)
+
+    def _stop(self) -> None:
+        raise _Stop
+
+    def _begin(self, request: Request) -> None:
+        if request.id not in self._requests:
+            return  # cancelled meanwhile
+        if self._refuses:
+            self._answer(request, EngineError(self._refuses))
+            return
+        request.version = self.version
+        room = self.max_length - len(request.ids)
+        try:
+            self._llm.add_request(
+                request.id,
+                {"prompt_token_ids": request.ids, "cache_salt": str(self.version)},
+                parameters(request.sampling, request.seed, room, self.stop_ids),
+                lora_request=self._adapter,
+            )
+        except Exception as error:
+            self._answer(request, EngineError(f"vLLM refuses the request: {error}"))
+
+    def _deliver(self, outputs: Sequence[RequestOutput]) -> None:
+        """Answer what has ended, and let the episodes that only think for microseconds into the very next step."""
+        loops = set()
+        for output in outputs:
+            request = self._requests.get(output.request_id)
+            if request is not None and output.finished:
+                self._answer(request, _completion(request, output))
+                loops.add(request.loop)
+        for loop in loops:
+            back = threading.Event()
+            if _tell(loop, _after, loop, 3, back.set):
+                back.wait(SETTLE)
+
+    def _answer(self, request: Request, answer: Completion | EngineError) -> None:
+        self._requests.pop(request.id, None)
+        _tell(request.loop, _settle, request.answer, answer)
+
+    def _load(self, weights: Mapping[str, torch.Tensor]) -> int:
+        if self._shapes is not None and (wrong := misfits(weights, self._shapes, tied=self._tied)):
+            raise EngineError(f"the weights do not fit the model: {wrong}")
+        weights = dict(weights)
+        if self._tied and "lm_head.weight" not in weights:
+            # vLLM would keep its old head, and say nothing.
+            weights["lm_head.weight"] = next(w for name, w in weights.items() if name.endswith("embed_tokens.weight"))
+        self._refuses = "new weights were loaded in part only: update them again"
+        try:
+            self._llm.collective_rpc("reload_weights", kwargs={"weights_iterator": iter(weights.items())})
+        except Exception as error:
+            raise EngineError(f"the weights could not be loaded: {type(error).__name__}: {error}") from error
+        finally:
+            self._new_version()
+        self._refuses = None
+        return self.version
+
+    def _adopt(self, folder: Path) -> int:
+        from vllm.lora.request import LoRARequest
+
+        name = f"version-{self.version + 1}"
+        read_weights(folder / "adapter_model.safetensors")  # vLLM drops the old adapter before it reads the new one
+        try:
+            self._llm.add_lora(LoRARequest(name, 1, str(folder), load_inplace=True))
+        except Exception as error:
+            raise EngineError(f"{folder}: the adapter could not be loaded: {error}") from error
+        self._adapter = LoRARequest(name, 1, str(folder))
+        self._new_version()
+        return self.version
+
+    def _new_version(self) -> None:
+        self.version += 1
+        self._llm.reset_prefix_cache(reset_running_requests=True)
+
+
+class _Stop(Exception):
+    """The thread is asked to end."""
+
+
+def _completion(request: Request, output: RequestOutput) -> Completion | EngineError:
+    (sampled,) = output.outputs
+    logprobs = tuple(sampled.logprobs.logprobs)
+    if any(math.isnan(logprob) for logprob in logprobs):
+        return EngineError("the model gives no probabilities (NaN): it has diverged")
+    finish: FinishReason = sampled.finish_reason if sampled.finish_reason in ("stop", "length") else "abort"
+    times = output.metrics
+    return Completion(
+        ids=tuple(sampled.token_ids),
+        logprobs=logprobs,
+        finish=finish,
+        version=request.version,
+        queue=max(0.0, times.scheduled_ts - request.asked),
+        model=time.monotonic() - times.scheduled_ts,
+    )
+
+
+def _tell(loop: asyncio.AbstractEventLoop, work: Callable[..., None], *arguments: Any) -> bool:
+    """Call something in an event loop's thread; False if the loop is closed, and nobody waits there any more."""
+    try:
+        loop.call_soon_threadsafe(work, *arguments)
+    except RuntimeError:
+        return False
+    return True
+
+
+def _settle(future: asyncio.Future[Completion], answer: Completion | EngineError) -> None:
+    if future.done():
+        return  # cancelled meanwhile
+    if isinstance(answer, EngineError):
+        future.set_exception(answer)
+    else:
+        future.set_result(answer)
+
+
+def _after(loop: asyncio.AbstractEventLoop, rounds: int, work: Callable[[], None]) -> None:
+    """Call something after some rounds of the event loop."""
+    if rounds:
+        loop.call_soon(_after, loop, rounds - 1, work)
+    else:
+        work()

@@ -1,0 +1,19 @@
+"""Ray for the tests of a module."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def started_ray() -> Iterator[None]:
+    """One Ray for a module: starting one takes seconds."""
+    import ray
+
+    from rollout.cluster.session import connect
+
+    assert connect(None)
+    yield
+    ray.shutdown()

@@ -1,0 +1,61 @@
+"""An adapter changes nothing at first, sits on the layers it was asked for, and only it is trained."""
+
+from __future__ import annotations
+
+import importlib.util
+
+import pytest
+import torch
+from torch import nn
+
+from tests import tiny_models
+from trainers.adapters import LINEAR, with_adapter
+from trainers.errors import TrainingError
+
+IDS = torch.tensor([[10, 20, 30]])
+
+
+def test_a_new_adapter_changes_nothing_and_only_it_is_trained() -> None:
+    model = tiny_models.model(layers=2)
+    with torch.no_grad():
+        before = model(input_ids=IDS).logits
+        layers = [layer for name, layer in model.named_modules() if name.rpartition(".")[2] in LINEAR]
+        expected = sum(4 * (layer.in_features + layer.out_features) for layer in layers)
+        made = with_adapter(model, r=4, alpha=8)
+        assert torch.equal(made(input_ids=IDS).logits, before)
+    trained = [(name, weight) for name, weight in made.named_parameters() if weight.requires_grad]
+    assert all("lora_" in name for name, _ in trained)
+    assert sum(weight.numel() for _, weight in trained) == expected == made.get_nb_trainable_parameters()[0]
+
+
+def test_what_cannot_be_trained_is_refused() -> None:
+    with pytest.raises(TrainingError, match="lm_head would not be trained"):
+        with_adapter(tiny_models.model(layers=1), target_modules=["q_proj", "lm_head"])
+    with pytest.raises(TrainingError, match="no layers named c_attn"):
+        with_adapter(tiny_models.model(layers=1), target_modules=["q_proj", "c_attn"])
+    with pytest.raises(TrainingError, match="has an adapter"):
+        with_adapter(with_adapter(tiny_models.model(layers=1)))
+
+
+@pytest.mark.skipif(importlib.util.find_spec("bitsandbytes") is not None, reason="bitsandbytes is there")
+def test_without_bitsandbytes_the_model_stays_whole_and_the_error_says_what_to_type() -> None:
+    model = tiny_models.model(layers=1)
+    with pytest.raises(TrainingError, match="pip install bitsandbytes"):
+        with_adapter(model, quantize=True)
+    assert type(model.model.layers[0].mlp.up_proj) is nn.Linear
+
+
+def test_in_four_bits_the_model_says_about_the_same_and_its_adapter_learns() -> None:
+    pytest.importorskip("bitsandbytes", reason="bitsandbytes is not installed")
+    model = tiny_models.model(layers=2, width=128)
+    with torch.no_grad():
+        before = model(input_ids=IDS).logits
+    made = with_adapter(model, r=4, alpha=8, quantize=True)
+    place = made.device
+    after = made(input_ids=IDS.to(place)).logits
+    assert made.base_model.model.model.layers[0].mlp.up_proj.base_layer.weight.dtype == torch.uint8
+    assert torch.cosine_similarity(after.float().cpu().flatten(), before.flatten(), dim=0) > 0.9
+    after.sum().backward()
+    gradients = {name: weight.grad for name, weight in made.named_parameters() if weight.grad is not None}
+    assert gradients
+    assert all("lora_" in name for name in gradients)

@@ -1,0 +1,161 @@
+"""The episodes of one iteration: as many groups as it takes to learn something, each on disk before it counts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+from rollout.account import Account
+from rollout.episode import Job
+from rollout.rollouts import Rollouts
+from rollout.runner import Stop, Watcher
+from rollout.trajectory import Trajectory
+from trainers.errors import TrainingError
+from trainers.groups import Group, GroupAccount, GroupBuffer
+from trainers.tasks import TaskOrder
+
+
+@dataclass(slots=True)
+class Played:
+    """What an iteration has to learn from.
+
+    Attributes:
+        groups: to learn from, in the order in which their tasks were begun.
+        episodes: all that were played, in the same order; failed ones too.
+        account: of the groups.
+    """
+
+    groups: list[Group] = field(default_factory=list)
+    episodes: list[Trajectory] = field(default_factory=list)
+    account: GroupAccount = field(default_factory=GroupAccount)
+
+
+class Stopped(Exception):
+    """The user asked the run to stop while episodes were played; those that ended are on disk."""
+
+
+class Generation:
+    """Plays the groups of one iteration after another.
+
+    An iteration begins `tasks` tasks. Groups without a signal are dropped, and others are played in their place, round
+    by round (dynamic sampling: DAPO, 2503.14476, section 3.2), `rounds` times at most. What a round plays depends on
+    the scores alone and not on who was first, so a run can be repeated.
+
+    Args:
+        rollouts: where episodes are played.
+        order: of the tasks.
+        size: episodes of a group.
+        tasks: groups with a signal that an iteration wants.
+        rounds: at most; 1 takes what the first one gives.
+        every_group: take groups without a signal too, for penalties by turn, or for who compares no scores.
+        stored: episodes that an interrupted run has on disk: they are taken and not played again.
+    """
+
+    def __init__(
+        self,
+        rollouts: Rollouts,
+        order: TaskOrder,
+        *,
+        size: int,
+        tasks: int,
+        rounds: int = 2,
+        every_group: bool = False,
+        stored: Iterable[Trajectory] = (),
+    ) -> None:
+        self.rollouts, self.order = rollouts, order
+        self.size, self.tasks, self.rounds = size, tasks, rounds
+        self._every_group = every_group
+        self._stored = {episode.id: episode for episode in stored if episode.scored}
+
+    def play(self) -> Played:
+        """Play an iteration.
+
+        Raises:
+            Stopped: if the user asked for it.
+            TrainingError: if no episode could be scored, or no group has a signal.
+        """
+        buffer = GroupBuffer(self.size)
+        places: dict[str, int] = {}
+        groups: list[Group] = []
+        episodes: dict[str, Trajectory] = {}
+        for _ in range(self.rounds):
+            count = min(self.tasks, buffer.tasks_needed(self.tasks)) if episodes else self.tasks
+            jobs = [job for _ in range(count) for job in self.order.next()]
+            if not jobs:
+                break
+            for job in jobs:
+                places[job.id] = len(places)
+            for episode in sorted(self._ended(jobs), key=lambda one: places[one.id]):
+                episodes[episode.id] = episode
+                group = buffer.add(episode)
+                if group is not None and group.members and (self._every_group or group.has_signal):
+                    groups.append(group)
+        self.order.saw(episodes.values())
+        played = Played(groups, list(episodes.values()), buffer.account)
+        _check_scored(played)
+        if not groups:
+            raise _without_signal(played)
+        return played
+
+    def _ended(self, jobs: list[Job]) -> list[Trajectory]:
+        known = [self._stored.pop(job.id) for job in jobs if job.id in self._stored]
+        missing = [job for job in jobs if job.id not in {episode.id for episode in known}]
+        return known + (self._play(missing) if missing else [])
+
+    def _play(self, jobs: list[Job]) -> list[Trajectory]:
+        stage, stop = self.rollouts.stage, Stop()
+        ended: list[Trajectory] = []
+        tap = _Tap(stage.watcher, ended)
+        stage.account.expect(job.id for job in jobs)
+        self.rollouts.stage = replace(stage, watcher=tap)
+        try:
+            asyncio.run(self.rollouts.play(jobs, stop=stop))
+        finally:
+            self.rollouts.stage = stage
+        if stop.gently.is_set():
+            raise Stopped
+        stage.account.check()
+        return ended
+
+
+@dataclass(slots=True)
+class _Tap:
+    """Keeps the episodes that end, and tells the one that watches."""
+
+    watcher: Watcher | None
+    ended_: list[Trajectory]
+
+    def waits(self, slot: int, job: Job, cause: str) -> None:
+        if self.watcher is not None:
+            self.watcher.waits(slot, job, cause)
+
+    def ended(self, trajectory: Trajectory, account: Account) -> None:
+        self.ended_.append(trajectory)
+        if self.watcher is not None:
+            self.watcher.ended(trajectory, account)
+
+
+def _check_scored(played: Played) -> None:
+    if not any(episode.scored for episode in played.episodes):
+        kinds = Counter(episode.failure.kind if episode.failure else episode.ending for episode in played.episodes)
+        first = next((episode.failure.message for episode in played.episodes if episode.failure), "")
+        raise TrainingError(
+            f"none of {len(played.episodes)} episodes could be scored ({_listed(kinds)}; the first: {first})",
+            remedy="Mend what failed (train-agent collect with the same options shows it), then go on with --resume.",
+        )
+
+
+def _without_signal(played: Played) -> TrainingError:
+    kinds = played.account.groups
+    remedy = (
+        "Set easier tasks, more episodes a group (--num-generations), or warm-start the model."
+        if kinds["none solved"] >= kinds["all solved"]
+        else "Set harder tasks: there is nothing left to learn from these."
+    )
+    return TrainingError(f"no group has a signal ({_listed(kinds)})", remedy=remedy)
+
+
+def _listed(counts: Counter[str]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))

@@ -1,0 +1,149 @@
+"""Kahneman-Tversky optimisation (2402.01306) of whole episodes on TRL: the environment's tokens count for nothing."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from datasets import Dataset
+from transformers import PrinterCallback
+from trl.trainer.kto_config import KTOConfig
+from trl.trainer.kto_trainer import DataCollatorForUnpairedPreference, KTOTrainer
+
+from trainers.arguments import no_rows, without_bars
+from trainers.errors import TrainingError
+from trainers.lengths import LikeLengths
+from trainers.padding import causal_alone, padding_token
+from trainers.unpaired import Unpaired
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
+
+_COLUMNS = ("prompt_ids", "completion_ids", "completion_mask", "label")
+
+
+class EpisodeCollator(DataCollatorForUnpairedPreference):
+    """TRL's collator, whose `completion_mask` and `KL_completion_mask` are 1 on what the model sampled, and not on the
+    whole answer."""
+
+    def torch_call(self, examples: list[dict[str, Any]]) -> dict[str, Any]:
+        """B rows of L tokens, and as many mismatched ones for the estimate of the divergence."""
+        batch: dict[str, Any] = super().torch_call(examples)
+        for name in ("completion_mask", "KL_completion_mask"):
+            if name in batch:
+                answer = batch[name].bool()
+                batch[name][answer] = torch.tensor([sampled for example in examples for sampled in example[name]])
+        return batch
+
+
+class EpisodeKTOTrainer(KTOTrainer):
+    """TRL's trainer on episodes that are each called good or bad.
+
+    The reference is the model as it is handed over, as in `trainers.dpo.EpisodeDPOTrainer`.
+
+    Overridden are `_prepare_dataset` and `_set_signature_columns_if_needed`, since rows come as token ids with masks,
+    and `compute_loss` and `compute_ref_log_probs`, to leave out the attention mask.
+
+    The divergence from the reference is estimated, as in TRL, on answers set behind another prompt of the same forward
+    pass; here one of another task wherever there is one. So the order of rows is fixed, with rows of like length
+    together; every epoch has the same.
+
+    Args:
+        model: trained in place, with an adapter or without; `trainers.lending.lent` gives it back as it was.
+        tokenizer: for its padding token.
+        unpaired: to learn from, good ones and bad ones.
+        args: TRL's; `Unpaired.weights` are those for which both classes weigh the same.
+        callbacks: of the trainer.
+
+    Raises:
+        DataError: if there are no good ones or no bad ones, or the tokenizer has nothing to pad with.
+        TrainingError: if a forward pass has only one row.
+    """
+
+    _signature_columns: Any
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        unpaired: Unpaired,
+        args: KTOConfig,
+        *,
+        callbacks: list[TrainerCallback] | None = None,
+    ) -> None:
+        if unpaired.good in (0, len(unpaired.rows)):
+            missing = "bad" if unpaired.good else "good"
+            remedy = "Collect more episodes, of tasks that are solved sometimes but not always, or set a threshold"
+            raise no_rows(f"no {missing} episode among {len(unpaired.rows)} rows", unpaired.left_out, remedy)
+        if args.per_device_train_batch_size < 2:
+            raise TrainingError(
+                "KTO compares the rows of a forward pass with one another",
+                remedy="Set per_device_train_batch_size to 2 or more.",
+            )
+        args = copy.copy(args)
+        args.max_length = None
+        args.precompute_ref_log_probs = True
+        args.train_sampling_strategy = "sequential"
+        args.precompute_ref_batch_size = None  # the same forward passes as in training
+        lengths = [len(row["prompt_ids"]) + len(row["completion_ids"]) for row in unpaired.rows]
+        order = LikeLengths(lengths, args.per_device_train_batch_size, args.seed)
+        rows = [{name: unpaired.rows[number][name] for name in _COLUMNS} for number in order]
+        with without_bars():
+            super().__init__(
+                model=model,
+                args=args,
+                data_collator=EpisodeCollator(padding_token(tokenizer)),
+                train_dataset=Dataset.from_list(rows),
+                processing_class=tokenizer,
+                callbacks=callbacks,
+            )
+        self.remove_callback(PrinterCallback)
+
+    def _prepare_dataset(self, dataset: Dataset, processing_class: Any, args: KTOConfig, dataset_name: str) -> Dataset:
+        if not self.calculate_KL:
+            return dataset
+        return Dataset.from_list(with_mismatched(dataset.to_list(), args.per_device_train_batch_size))
+
+    def _set_signature_columns_if_needed(self) -> None:
+        kl = ("KL_completion_ids", "KL_completion_mask", "ref_KL_logps") if self.calculate_KL else ()
+        self._signature_columns = [*_COLUMNS, "ref_logps", *kl]
+
+    def compute_loss(self, *args: Any, **options: Any) -> Any:
+        with causal_alone(self.model):
+            return super().compute_loss(*args, **options)  # type: ignore[no-untyped-call]
+
+    def compute_ref_log_probs(self, *args: Any) -> Any:
+        with causal_alone(self.model):
+            return super().compute_ref_log_probs(*args)  # type: ignore[no-untyped-call]
+
+
+def with_mismatched(rows: Sequence[dict[str, Any]], batch: int) -> list[dict[str, Any]]:
+    """The rows, each with another's answer as `KL_completion_ids` and `KL_completion_mask`.
+
+    Within every `batch` rows the answers are shifted by as many places as leave the fewest behind a prompt of their
+    own; a batch of a single row gets the first answer of all.
+
+    Args:
+        rows: in the order of training.
+        batch: rows of a forward pass.
+    """
+    found = []
+    for first in range(0, len(rows), batch):
+        here = rows[first : first + batch]
+        others = min((_shifted(here, by) for by in range(1, len(here))), key=lambda to: _own(here, to), default=rows)
+        found += [
+            {**row, "KL_completion_ids": other["completion_ids"], "KL_completion_mask": other["completion_mask"]}
+            for row, other in zip(here, others, strict=False)
+        ]
+    return found
+
+
+def _shifted(rows: Sequence[dict[str, Any]], by: int) -> list[dict[str, Any]]:
+    return [*rows[by:], *rows[:by]]
+
+
+def _own(rows: Sequence[dict[str, Any]], others: Sequence[dict[str, Any]]) -> int:
+    """How many would answer their own prompt."""
+    return sum(row["prompt_ids"] == other["prompt_ids"] for row, other in zip(rows, others, strict=True))

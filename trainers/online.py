@@ -1,0 +1,180 @@
+"""Group-relative training: TRL's loop, with a session's episodes in place of a dataset."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from transformers import TrainerCallback
+from trl.trainer.grpo_config import GRPOConfig
+
+from configs import TrainConfig
+from trainers.advantages import advantages
+from trainers.algorithms import GROUP_RELATIVE
+from trainers.arguments import machine_arguments
+from trainers.batch import Row, make_batch
+from trainers.errors import TrainingError
+from trainers.generation import Played
+from trainers.groups import Group
+from trainers.grpo import EpisodeGRPOTrainer
+from trainers.session import Session
+
+
+def train_online(session: Session) -> None:
+    """Train to the end, from the last checkpoint if there is one.
+
+    Raises:
+        Stopped: if the user asked for an end; the last checkpoint and all episodes are on disk.
+        TrainingError: if there is nothing to learn from, or the numbers are none.
+    """
+    lessons = _Lessons(session)
+    trainer = EpisodeGRPOTrainer(
+        session.model,
+        session.tokenizer,
+        arguments(session.config, str(session.checkpoints.folder)),
+        lessons.rows,
+        importance_cap=session.config.importance_cap,
+        callbacks=[_Loop(session, lessons)],
+    )
+    last = session.checkpoints.last()
+    if not session.over:
+        trainer.train(resume_from_checkpoint=str(last[0]) if last else None)
+
+
+def arguments(config: TrainConfig, folder: str) -> GRPOConfig:
+    """A run's options as TRL takes them.
+
+    Raises:
+        TrainingError: if TRL refuses them.
+    """
+    algorithm = GROUP_RELATIVE[config.algo]
+    updates = config.steps_per_generation * config.num_iterations
+    values: dict[str, Any] = {
+        **machine_arguments(bf16=config.bf16),
+        "output_dir": folder,
+        "learning_rate": config.learning_rate,
+        "lr_scheduler_type": config.lr_scheduler_type,
+        "warmup_steps": config.warmup_steps,
+        "weight_decay": config.weight_decay,
+        "max_grad_norm": config.max_grad_norm,
+        "max_steps": config.iterations * updates,
+        "per_device_train_batch_size": config.per_device_train_batch_size,
+        "gradient_accumulation_steps": 1,
+        "steps_per_generation": config.steps_per_generation,
+        "num_iterations": config.num_iterations,
+        # TRL uses it to draw prompts, of which there are none here; it must divide its batch.
+        "num_generations": config.per_device_train_batch_size * config.steps_per_generation,
+        "max_completion_length": config.max_length,
+        "loss_type": algorithm.loss_type if config.loss_type == "default" else config.loss_type,
+        "importance_sampling_level": algorithm.level,
+        "beta": config.beta or 0.0,
+        "epsilon": config.epsilon,
+        "epsilon_high": config.epsilon_high,
+        # Log-probabilities of the engine are at temperature 1, whatever it samples at.
+        "temperature": 1.0,
+        "save_strategy": "no",
+        "logging_steps": 1,
+        "ignore_data_skip": True,
+        "seed": config.seed,
+    }
+    if config.gradient_checkpointing is not None:
+        values["gradient_checkpointing"] = config.gradient_checkpointing
+    try:
+        return GRPOConfig(**{**values, **config.trl_args})
+    except (TypeError, ValueError) as error:
+        raise TrainingError(
+            f"TRL refuses the options: {error}", remedy="See --trl-args and TRL's GRPOConfig."
+        ) from error
+
+
+class _Lessons:
+    """Gives TRL the rows of one iteration after another, and keeps what they were made of."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self.played = Played()
+        self.facts: dict[str, Any] = {}
+        self.begun = 0.0
+
+    def rows(self) -> list[Row]:
+        config = self._session.config
+        self.played = self._session.play()
+        groups = self.played.groups
+        batch = make_batch(
+            [member for group in groups for member in group.members],
+            self._advantages(groups),
+            max_length=config.max_length,
+        )
+        self.facts = {
+            "rows": len(batch.rows),
+            "trained_tokens": batch.trained_tokens,
+            "batch_tokens": batch.tokens,
+            "cut_tokens": batch.cut_tokens,
+            "without_tokens": len(batch.without_tokens),
+        }
+        if not batch.rows:
+            raise TrainingError(
+                "the episodes have no token ids to learn from",
+                remedy="Play with the hf or vllm engine, or a server that gives token ids.",
+            )
+        self.begun = time.monotonic()
+        return batch.rows
+
+    def _advantages(self, groups: list[Group]) -> dict[str, Any]:
+        config = self._session.config
+        return advantages(
+            groups,
+            GROUP_RELATIVE[config.algo].estimator,
+            gamma=config.gamma,
+            omega=config.omega,
+            invalid_penalty=config.invalid_penalty,
+            inadmissible_penalty=config.inadmissible_penalty,
+        )
+
+
+class _Loop(TrainerCallback):
+    """Ends an iteration with the last update of its episodes. TRL logs an update after its step, and saves later."""
+
+    def __init__(self, session: Session, lessons: _Lessons) -> None:
+        self._session, self._lessons = session, lessons
+        self._updates = session.config.steps_per_generation * session.config.num_iterations
+        self._logs: list[dict[str, float]] = []
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **more: Any) -> None:
+        session = self._session
+        if not logs or "loss" not in logs:
+            return
+        self._logs.append(logs)
+        if state.global_step % self._updates == 0:
+            learned = {**self._lessons.facts, **_mean(self._logs)}
+            session.seconds["train"] = time.monotonic() - self._lessons.begun
+            self._logs = []
+            session.changed()
+            control.should_save = session.finish(self._lessons.played, learned)
+            control.should_training_stop = control.should_training_stop or session.over
+
+    def on_save(self, args: Any, state: Any, control: Any, **more: Any) -> None:
+        self._session.seal(state.global_step)
+
+
+_MEASURES = {
+    "loss": "loss",
+    "grad_norm": "grad_norm",
+    "learning_rate": "learning_rate",
+    "entropy": "entropy",
+    "kl": "kl",
+    "clip_ratio/region_mean": "clip_share",
+    "cispo_clip_ratio": "clip_share",
+    "importance/mean": "importance",
+    "importance/capped": "importance_capped",
+}
+"""TRL's names and ours."""
+
+
+def _mean(logs: list[dict[str, float]]) -> dict[str, float]:
+    found: dict[str, list[float]] = {}
+    for log in logs:
+        for name, ours in _MEASURES.items():
+            if log.get(name) is not None:
+                found.setdefault(ours, []).append(log[name])
+    return {name: sum(values) / len(values) for name, values in found.items()}

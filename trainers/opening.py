@@ -1,0 +1,228 @@
+"""From the options of a run to a session that is ready to play, and back to where an interrupted one stood."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import ExitStack
+from functools import lru_cache
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+import envs
+from configs import TrainConfig, as_yaml, read_yaml
+from envs import TextEnv
+from envs.protocol import Protocol
+from eval.evaluate import open_tasks
+from eval.history import read_metrics
+from eval.protocols import EvalProtocol
+from rewards import Mixture
+from rollout import ModelPolicy, Sampling, read_trajectories
+from rollout.account import Account
+from rollout.collect import ResumeError
+from rollout.engines.hf import HFEngine
+from rollout.files import atomic_file
+from rollout.lineage import describe_env, describe_protocol, fingerprint, versions
+from rollout.loading import load_model
+from rollout.rendering import Renderer
+from rollout.rollouts import LocalRollouts
+from rollout.runner import Stage
+from rollout.store import Store
+from trainers.checkpoints import Checkpoints
+from trainers.display import TrainingDisplay
+from trainers.generation import Generation
+from trainers.guards import refuse_evaluation_tasks
+from trainers.journal import Journal
+from trainers.session import Session, Standing
+from trainers.tasks import TaskOrder
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+MODELS = Path(str(files("configs"))) / "models"
+"""The models that come with the package."""
+
+_MAY_CHANGE = ("resume", "json", "iterations", "max_minutes", "output_dir", "report_to", "save_steps", "capacity")
+"""Options that a resumed run may have otherwise: they change nothing of what was done."""
+
+
+def open_session(config: TrainConfig, folder: Path) -> Session:
+    """Make everything that a run needs, or find it where an interrupted run left it.
+
+    Raises:
+        EnvError: wrong options, a model or data that is missing, training tasks that are evaluated too (`TaskError`), a
+            folder that holds another run (`ResumeError`).
+    """
+    with ExitStack() as undo:
+        env = open_training_env(config)
+        undo.callback(env.close)
+        talk = env.protocol(config.protocol)
+        scorer = Mixture(config.rewards, env.tasks)
+        model, tokenizer = _model(config)
+        _claim(config, folder)
+        store = Store(folder)
+        undo.callback(store.close)
+        journal = Journal(folder, config.report_to)
+        undo.callback(journal.close)
+        engine = HFEngine(
+            model,
+            tokenizer,
+            capacity=config.capacity,
+            max_length=config.max_length,
+            stop_ids=Renderer(tokenizer).stop_ids,
+        )
+        undo.callback(lambda: asyncio.run(engine.close()))
+        display = TrainingDisplay(config.iterations)
+        player, scored = _policies(config, engine, tokenizer)
+        lineage = _lineage(config, env, talk, player)
+        stage = Stage(env, player, talk, store, Account(()), lineage=lineage, scorer=scorer, watcher=display)
+        order = TaskOrder(env.tasks, config.num_generations, config.seed, by_success=config.curriculum == "success")
+        rollouts = LocalRollouts(stage, engine.new_version)
+        session = Session(
+            config=config,
+            folder=folder,
+            env=env,
+            model=model,
+            tokenizer=tokenizer,
+            rollouts=rollouts,
+            scored=scored,
+            order=order,
+            generation=_generation(config, rollouts, order, folder),
+            journal=journal,
+            display=display,
+            checkpoints=Checkpoints(folder, config.save_total_limit),
+        )
+        _go_on(session)
+        undo.pop_all()
+    return session
+
+
+def open_training_env(config: TrainConfig) -> TextEnv[Any]:
+    """The environment of the training tasks.
+
+    Raises:
+        TaskError: if they are of an evaluation split, or some are among the run's own held-out tasks.
+    """
+    env = envs.make(config.env, split=config.split or "train", **config.env_args)
+    try:
+        held_out: set[str] = set()
+        for split in {config.eval_split, config.select_split}:
+            rules = EvalProtocol(name="held-out", env=config.env, split=split, env_args=config.env_args)
+            other = open_tasks(rules)
+            held_out |= {task.id for task in other.tasks}
+            other.close()
+        refuse_evaluation_tasks(env.tasks, held_out)
+    except BaseException:
+        env.close()
+        raise
+    return env
+
+
+def _model(config: TrainConfig) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    name = model_path(config)
+    # Updates of 1e-6 vanish in bfloat16: what is trained is float32, and autocast computes in less.
+    dtype = "float32" if not config.use_peft else "auto"
+    model, tokenizer = load_model(name, dtype=dtype, device="cpu" if config.load_in_4bit else "auto")
+    if config.use_peft:
+        from trainers.adapters import with_adapter
+
+        model = with_adapter(  # type: ignore[assignment]
+            model,
+            r=config.lora_r,
+            alpha=config.lora_alpha,
+            dropout=config.lora_dropout,
+            target_modules=config.lora_target_modules,
+            quantize=config.load_in_4bit,
+        )
+    return model, tokenizer
+
+
+def model_path(config: TrainConfig) -> str:
+    """Where the model to begin with is: a stored one's folder, or what the user named."""
+    name = config.model or f"tiny-{envs.find(config.env).name.removesuffix('-v1').lower()}"
+    return str(MODELS / name) if (MODELS / name / "config.json").is_file() else name
+
+
+def _policies(
+    config: TrainConfig, engine: HFEngine, tokenizer: PreTrainedTokenizerBase
+) -> tuple[ModelPolicy, ModelPolicy]:
+    """The one that explores, and the greedy one that is scored."""
+    by_schema = lru_cache(maxsize=None)(lambda talk: Renderer(tokenizer, talk.schemas))
+
+    def renderer(talk: Protocol) -> Renderer:
+        return by_schema(talk)
+
+    about = {"dtype": str(engine.model.dtype), "template": fingerprint(str(tokenizer.chat_template))}
+    samplings = (
+        Sampling(config.temperature, config.top_p, max_new_tokens=config.max_completion_length),
+        Sampling(0.0, max_new_tokens=config.max_completion_length),
+    )
+    name = config.model or Path(model_path(config)).name
+    explores, scored = (
+        ModelPolicy(engine, renderer, sampling, name=name, window=config.window, about=about) for sampling in samplings
+    )
+    return explores, scored
+
+
+def _lineage(config: TrainConfig, env: TextEnv[Any], talk: Protocol, policy: ModelPolicy) -> dict[str, Any]:
+    return {
+        "env": describe_env(env, config.split or "train", config.env_args),
+        "protocol": describe_protocol(talk),
+        "policy": {"name": policy.name, "window": policy.window, "algo": config.algo},
+        "seed": config.seed,
+        "versions": versions(),
+    }
+
+
+def _generation(config: TrainConfig, rollouts: LocalRollouts, order: TaskOrder, folder: Path) -> Generation:
+    penalties = config.invalid_penalty or config.inadmissible_penalty
+    # SFT and KTO compare no episodes; a penalty by turn is a signal of its own.
+    every_group = bool(penalties) or config.smoke or config.algo in ("sft", "kto")
+    return Generation(
+        rollouts,
+        order,
+        size=config.num_generations,
+        tasks=config.tasks,
+        rounds=1 if every_group else config.rounds,
+        every_group=every_group,
+        stored=read_trajectories(folder) if config.resume else (),
+    )
+
+
+def _claim(config: TrainConfig, folder: Path) -> None:
+    """Write the options into the folder, or hold them against those that it was begun with.
+
+    Raises:
+        ResumeError: if it holds a run and `resume` is off, or one with other options.
+    """
+    file = folder / "config.yaml"
+    if not file.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        with atomic_file(file) as opened:
+            opened.write(as_yaml(config).encode())
+        return
+    if not config.resume:
+        remedy = "Add --resume to go on, or choose another with -o."
+        raise ResumeError("the folder holds a run", where=folder, remedy=remedy)
+    before, now = read_yaml(file), yaml.safe_load(as_yaml(config))
+    changed = [name for name in sorted({*before, *now} - {*_MAY_CHANGE}) if before.get(name) != now.get(name)]
+    if changed:
+        shown = "; ".join(f"{name}: {before.get(name)!r} there, {now.get(name)!r} now" for name in changed)
+        remedy = "Undo that, or choose another folder with -o."
+        raise ResumeError(f"the run was begun with other options ({shown})", where=folder, remedy=remedy)
+
+
+def _go_on(session: Session) -> None:
+    """Bring a session to its last checkpoint; without one, the run begins at its beginning."""
+    last = session.checkpoints.last()
+    if last is not None:
+        state = last[1]
+        best = state.pop("best")
+        session.standing = Standing(**state, best=None if best is None else (best[0], best[1]))
+        session.order.restore(session.standing.order)
+    session.journal.rewind(session.standing.iteration)
+    for record in read_metrics(session.folder):
+        session.watchdog.observe(record)
+        session.display.record(record)
