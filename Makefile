@@ -10,7 +10,7 @@ export HF_HUB_DISABLE_TELEMETRY ?= 1
 .PHONY: run test test-fast lint build clean
 
 run: .venv/run.stamp
-	$(BIN)/train-agent play --env alfworld --expert
+	$(BIN)/train-agent --env alfworld --algo grpo
 
 test: .venv/test.stamp
 	$(BIN)/pytest

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 _OWN: dict[str, dict[str, Any]] = {
     "alfworld": {"max_tokens": 2_000_000, "max_completion_length": 16},
-    "dbbench": {"max_tokens": 2_000_000, "max_completion_length": 96},
+    "dbbench": {"max_tokens": 2_500_000, "max_completion_length": 96},
 }
 """What each environment needs."""
 

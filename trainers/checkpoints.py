@@ -1,7 +1,8 @@
 """Checkpoints of a run: whole or not there, the last few and the best.
 
 A folder `checkpoints/checkpoint-N` is written by whoever trains (TRL's Trainer, or `save_model`), and is a checkpoint
-once it holds `run.json`, which is written last. What a kill left without it is removed at the next start.
+once it holds `run.json`, which is written last and says whether it is the best. What a kill left without it is removed
+at the next start. The link `checkpoints/best` is for others.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ class Checkpoints:
             if file.is_file():
                 _flush(file)
         with atomic_file(path / STATE) as file:
-            file.write(json.dumps(state, indent=1).encode())
+            file.write(json.dumps({"best": best, "run": state}, indent=1).encode())
         if best:
             self._name_best(path)
         keep = {*self.all()[-self._limit :], self.best()}
@@ -67,12 +68,17 @@ class Checkpoints:
                 shutil.rmtree(old)
 
     def last(self) -> tuple[Path, dict[str, Any]] | None:
-        """The newest and its state; what is not whole is removed."""
+        """The newest and its state. What a kill left behind is mended: what is not whole is removed, the best named."""
         for path in self.folder.glob("checkpoint-*"):
             if not (path / STATE).is_file():
                 shutil.rmtree(path)
-        whole = self.all()
-        return (whole[-1], json.loads((whole[-1] / STATE).read_bytes())) if whole else None
+        newest = None
+        for path in self.all():
+            kept = json.loads((path / STATE).read_bytes())
+            newest = path, kept["run"]
+            if kept["best"]:
+                self._name_best(path)
+        return newest
 
     def _name_best(self, path: Path) -> None:
         link = self.folder / ".best"

@@ -13,7 +13,7 @@ from eval.view.training import write_learning_curve, write_training_report
 from rollout.files import atomic_folder
 from trainers.card import Training, write_card
 from trainers.checkpoints import save_model
-from trainers.opening import model_path
+from trainers.opening import model_name
 
 if TYPE_CHECKING:
     from trainers.session import Session
@@ -35,7 +35,7 @@ def leave(session: Session, before: Result | None, after: Result | None) -> None
 def _leave_model(session: Session, folder: Path, before: Result | None, after: Result | None) -> None:
     config = session.config
     facts = Training(
-        base=config.model or Path(model_path(config)).name,
+        base=model_name(config),
         env=config.env,
         algorithm=config.algo,
         episodes=session.standing.episodes,

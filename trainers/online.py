@@ -19,6 +19,9 @@ from trainers.groups import Group
 from trainers.grpo import EpisodeGRPOTrainer
 from trainers.session import Session
 
+IMPORTANCE_CAP = 2.0
+"""Of an engine that is not the trainer's own model, where the user has not said another."""
+
 
 def train_online(session: Session) -> None:
     """Train to the end, from the last checkpoint if there is one.
@@ -33,7 +36,7 @@ def train_online(session: Session) -> None:
         session.tokenizer,
         arguments(session.config, str(session.checkpoints.folder)),
         lessons.rows,
-        importance_cap=session.config.importance_cap,
+        importance_cap=session.config.importance_cap or (None if session.exact else IMPORTANCE_CAP),
         callbacks=[_Loop(session, lessons)],
     )
     last = session.checkpoints.last()
@@ -70,8 +73,8 @@ def arguments(config: TrainConfig, folder: str) -> GRPOConfig:
         "beta": config.beta or 0.0,
         "epsilon": config.epsilon,
         "epsilon_high": config.epsilon_high,
-        # Log-probabilities of the engine are at temperature 1, whatever it samples at.
-        "temperature": 1.0,
+        # The distribution that is trained is the one that was sampled from.
+        "temperature": config.temperature,
         "save_strategy": "no",
         "logging_steps": 1,
         "ignore_data_skip": True,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from contextlib import ExitStack
 from functools import lru_cache
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ import yaml
 
 import envs
 from configs import TrainConfig, as_yaml, read_yaml
+from configs.stored import model_path
 from envs import TextEnv
 from envs.protocol import Protocol
 from eval.evaluate import open_tasks
@@ -22,29 +22,31 @@ from rewards import Mixture
 from rollout import ModelPolicy, Sampling, read_trajectories
 from rollout.account import Account
 from rollout.collect import ResumeError
-from rollout.engines.hf import HFEngine
+from rollout.engines.choice import choose_engine
 from rollout.files import atomic_file
 from rollout.lineage import describe_env, describe_protocol, fingerprint, versions
 from rollout.loading import load_model
 from rollout.rendering import Renderer
 from rollout.rollouts import LocalRollouts
 from rollout.runner import Stage
-from rollout.store import Store
+from rollout.store import Store, StoreError
 from trainers.checkpoints import Checkpoints
 from trainers.display import TrainingDisplay
+from trainers.engines import Served, open_engine
 from trainers.generation import Generation
 from trainers.guards import refuse_evaluation_tasks
 from trainers.journal import Journal
+from trainers.rounds import episodes_of
 from trainers.session import Session, Standing
 from trainers.tasks import TaskOrder
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-MODELS = Path(str(files("configs"))) / "models"
-"""The models that come with the package."""
-
-_MAY_CHANGE = ("resume", "json", "iterations", "max_minutes", "output_dir", "report_to", "save_steps", "capacity")
+_MAY_CHANGE = (
+    *("resume", "json", "iterations", "max_minutes", "output_dir", "report_to", "save_steps"),
+    *("capacity", "per_device_train_batch_size", "gradient_checkpointing"),
+)
 """Options that a resumed run may have otherwise: they change nothing of what was done."""
 
 
@@ -60,26 +62,25 @@ def open_session(config: TrainConfig, folder: Path) -> Session:
         undo.callback(env.close)
         talk = env.protocol(config.protocol)
         scorer = Mixture(config.rewards, env.tasks)
+        if config.source is not None:
+            episodes_of(config.source)  # before a model is loaded and scored in vain
+        path = model_path(model_name(config))
+        if config.engine == "vllm":
+            choose_engine("vllm", path)
         model, tokenizer = _model(config)
         _claim(config, folder)
         store = Store(folder)
         undo.callback(store.close)
         journal = Journal(folder, config.report_to)
         undo.callback(journal.close)
-        engine = HFEngine(
-            model,
-            tokenizer,
-            capacity=config.capacity,
-            max_length=config.max_length,
-            stop_ids=Renderer(tokenizer).stop_ids,
-        )
-        undo.callback(lambda: asyncio.run(engine.close()))
+        served = open_engine(config, path, model, tokenizer)
+        undo.callback(lambda: asyncio.run(served.engine.close()))
         display = TrainingDisplay(config.iterations)
-        player, scored = _policies(config, engine, tokenizer)
+        player, scored = _policies(config, served, model, tokenizer)
         lineage = _lineage(config, env, talk, player)
         stage = Stage(env, player, talk, store, Account(()), lineage=lineage, scorer=scorer, watcher=display)
         order = TaskOrder(env.tasks, config.num_generations, config.seed, by_success=config.curriculum == "success")
-        rollouts = LocalRollouts(stage, engine.new_version)
+        rollouts = LocalRollouts(stage, served.sync)
         session = Session(
             config=config,
             folder=folder,
@@ -93,6 +94,7 @@ def open_session(config: TrainConfig, folder: Path) -> Session:
             journal=journal,
             display=display,
             checkpoints=Checkpoints(folder, config.save_total_limit),
+            exact=served.exact,
         )
         _go_on(session)
         undo.pop_all()
@@ -121,7 +123,7 @@ def open_training_env(config: TrainConfig) -> TextEnv[Any]:
 
 
 def _model(config: TrainConfig) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    name = model_path(config)
+    name = model_path(model_name(config))
     # Updates of 1e-6 vanish in bfloat16: what is trained is float32, and autocast computes in less.
     dtype = "float32" if not config.use_peft else "auto"
     model, tokenizer = load_model(name, dtype=dtype, device="cpu" if config.load_in_4bit else "auto")
@@ -139,14 +141,13 @@ def _model(config: TrainConfig) -> tuple[PreTrainedModel, PreTrainedTokenizerBas
     return model, tokenizer
 
 
-def model_path(config: TrainConfig) -> str:
-    """Where the model to begin with is: a stored one's folder, or what the user named."""
-    name = config.model or f"tiny-{envs.find(config.env).name.removesuffix('-v1').lower()}"
-    return str(MODELS / name) if (MODELS / name / "config.json").is_file() else name
+def model_name(config: TrainConfig) -> str:
+    """What the user named, or the model that comes with the package for the environment."""
+    return config.model or f"tiny-{envs.find(config.env).id.removesuffix('-v1').lower()}"
 
 
 def _policies(
-    config: TrainConfig, engine: HFEngine, tokenizer: PreTrainedTokenizerBase
+    config: TrainConfig, served: Served, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase
 ) -> tuple[ModelPolicy, ModelPolicy]:
     """The one that explores, and the greedy one that is scored."""
     by_schema = lru_cache(maxsize=None)(lambda talk: Renderer(tokenizer, talk.schemas))
@@ -154,14 +155,14 @@ def _policies(
     def renderer(talk: Protocol) -> Renderer:
         return by_schema(talk)
 
-    about = {"dtype": str(engine.model.dtype), "template": fingerprint(str(tokenizer.chat_template))}
+    about = {"dtype": str(model.dtype), "template": fingerprint(str(tokenizer.chat_template))}
     samplings = (
         Sampling(config.temperature, config.top_p, max_new_tokens=config.max_completion_length),
         Sampling(0.0, max_new_tokens=config.max_completion_length),
     )
-    name = config.model or Path(model_path(config)).name
+    name = model_name(config)
     explores, scored = (
-        ModelPolicy(engine, renderer, sampling, name=name, window=config.window, about=about) for sampling in samplings
+        ModelPolicy(served.engine, renderer, one, name=name, window=config.window, about=about) for one in samplings
     )
     return explores, scored
 
@@ -196,16 +197,23 @@ def _claim(config: TrainConfig, folder: Path) -> None:
 
     Raises:
         ResumeError: if it holds a run and `resume` is off, or one with other options.
+        StoreError: if it cannot be written to.
     """
     file = folder / "config.yaml"
-    if not file.exists():
-        folder.mkdir(parents=True, exist_ok=True)
+    try:
+        begun, other = file.exists(), (folder / "episodes").exists()
+    except OSError as error:
+        raise StoreError(f"cannot be read ({error.strerror})", where=folder, remedy="Choose another with -o.") from None
+    if not begun and not other:
         with atomic_file(file) as opened:
             opened.write(as_yaml(config).encode())
         return
     if not config.resume:
         remedy = "Add --resume to go on, or choose another with -o."
         raise ResumeError("the folder holds a run", where=folder, remedy=remedy)
+    if not begun:
+        remedy = "Choose another with -o."
+        raise ResumeError("the folder holds episodes but no config.yaml", where=folder, remedy=remedy)
     before, now = read_yaml(file), yaml.safe_load(as_yaml(config))
     changed = [name for name in sorted({*before, *now} - {*_MAY_CHANGE}) if before.get(name) != now.get(name)]
     if changed:
@@ -222,7 +230,7 @@ def _go_on(session: Session) -> None:
         best = state.pop("best")
         session.standing = Standing(**state, best=None if best is None else (best[0], best[1]))
         session.order.restore(session.standing.order)
-    session.journal.rewind(session.standing.iteration)
+    session.rewind()
     for record in read_metrics(session.folder):
         session.watchdog.observe(record)
         session.display.record(record)

@@ -7,14 +7,15 @@ on the episodes of another run, and nothing is played.
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from configs import TrainConfig
 from rollout import read_trajectories
+from rollout.store import StoreError
 from rollout.trajectory import Trajectory
 from trainers.arguments import machine_arguments
 from trainers.checkpoints import save_model
-from trainers.errors import TrainingError
 from trainers.generation import Played
 from trainers.guards import refuse_evaluation_tasks
 from trainers.lending import lent
@@ -44,21 +45,24 @@ def train_rounds(session: Session) -> None:
             session.seal(number)
 
 
-def _stored(session: Session) -> Played:
-    """The episodes of another run, with the tokens by which this model would have said the same where they have none.
+def episodes_of(source: Path) -> list[Trajectory]:
+    """The episodes of another run, to learn from.
 
     Raises:
         TaskError: if some are of tasks by which models are scored.
-        TrainingError: if there are none.
+        StoreError: if there are none.
     """
-    source = session.config.source
-    assert source is not None
     episodes = list(read_trajectories(source))
     if not episodes:
-        raise TrainingError(
-            "there are no episodes", where=source, remedy="Collect some: train-agent collect -o FOLDER."
-        )
+        raise StoreError("there are no episodes", where=source, remedy="Make some: train-agent collect -o FOLDER.")
     refuse_evaluation_tasks(episodes, where=source)
+    return episodes
+
+
+def _stored(session: Session) -> Played:
+    """The episodes of another run, with this model's tokens for what was said where they have none."""
+    assert session.config.source is not None
+    episodes = episodes_of(session.config.source)
     talk = session.rollouts.stage.protocol
     from rollout.rendering import Renderer
 

@@ -8,6 +8,8 @@ from them, and `finish` records, evaluates and says whether to save. Its folder 
 from __future__ import annotations
 
 import asyncio
+import math
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,7 +31,7 @@ from trainers.checkpoints import Checkpoints, load_weights
 from trainers.display import TrainingDisplay
 from trainers.divergence import Watchdog
 from trainers.errors import TrainingError
-from trainers.generation import Generation, Played
+from trainers.generation import Generation, Played, Stopped
 from trainers.journal import Journal
 from trainers.measures import measures
 from trainers.tasks import TaskOrder
@@ -72,6 +74,7 @@ class Session:
         order: of the tasks.
         journal: `metrics.jsonl`.
         display: for the terminal.
+        exact: whether the engine computes the trainer's own log-probabilities.
     """
 
     config: TrainConfig
@@ -86,10 +89,11 @@ class Session:
     journal: Journal
     display: TrainingDisplay
     checkpoints: Checkpoints
+    exact: bool = True
     standing: Standing = field(default_factory=Standing)
     watchdog: Watchdog = field(default_factory=Watchdog)
     seconds: dict[str, float] = field(default_factory=dict)
-    _stale: bool = False
+    _stale: bool = True
     _best_now: bool = False
 
     def play(self) -> Played:
@@ -149,6 +153,9 @@ class Session:
         record |= {"tokens_per_second": tokens / max(spent, 1e-9), "seconds": dict(self.seconds), "time": time.time()}
         self.seconds.clear()
         self._record(record)
+        if wrong := [name for name in ("loss", "grad_norm") if not math.isfinite(learned.get(name, 0.0))]:
+            remedy = "Begin another run with a lower --learning-rate; the last checkpoint is whole."
+            raise TrainingError(f"{wrong[0]} is {learned[wrong[0]]} in iteration {number}", remedy=remedy)
         return self._due(config.save_steps) or self._best_now or self.over
 
     @property
@@ -176,7 +183,7 @@ class Session:
             count: how many.
 
         Raises:
-            TrainingError: if it did not come to its end.
+            Stopped: if the user asked for an end.
         """
         self.sync()
         config = self.config
@@ -193,15 +200,24 @@ class Session:
         with self.timed("evaluate"):
             done = evaluate(rules, self.scored, output=folder, limit=count, resume=True, watcher=self.display)
         if not done.collected.complete:
-            raise TrainingError("the evaluation was stopped", where=folder, remedy="Go on with --resume.")
+            raise Stopped
         return done.result
 
-    def record_evaluation(self, name: str, result: Result, *, final: bool = False) -> None:
-        """Enter a score into the journal, once."""
-        key = {"kind": "evaluation", "iteration": self.standing.iteration, "name": name, "final": final}
+    def record_evaluation(self, name: str, iteration: int, result: Result, *, final: bool = False) -> None:
+        """Enter a score after an iteration into the journal, once."""
+        key = {"kind": "evaluation", "iteration": iteration, "name": name, "final": final}
         known = any(key.items() <= record.items() for record in read_metrics(self.folder))
         if result.summary.success is not None and not known:
             self._record({**key, "success": asdict(result.summary.success), "episodes": self.standing.episodes})
+
+    def rewind(self) -> None:
+        """Forget what was recorded and scored after the last checkpoint, by weights that are no more."""
+        self.journal.rewind(self.standing.iteration)
+        for folder in (self.folder / "evals").glob("*"):
+            number = folder.name.partition("-")[0]
+            later = number.isdecimal() and int(number) > self.standing.iteration
+            if later or (folder.name == "after" and not self.over):
+                shutil.rmtree(folder)
 
     def load(self, folder: Path) -> None:
         """Bring model and engine to a checkpoint's weights."""
@@ -228,7 +244,7 @@ class Session:
         """Score the model on the selecting tasks; the latest of the best is the best."""
         config = self.config
         result = self.evaluate(f"{number:05d}-{config.select_split}", config.select_split, config.select_tasks)
-        self.record_evaluation(config.select_split, result)
+        self.record_evaluation(config.select_split, number, result)
         success = result.summary.success
         if success is not None and (self.standing.best is None or success.value >= self.standing.best[0]):
             self.standing.best = (success.value, number)

@@ -33,7 +33,8 @@ class RayRollouts:
         make_policy: called in each worker with what stands for the engines there; pickled. May be replaced likewise.
         workers: processes that play episodes, many at once each.
         engines: processes with an engine each.
-        address: `HOST:PORT` or `auto` for a cluster; None starts Ray on this machine and ends it at the close.
+        address: `HOST:PORT` or `auto` for a cluster; None takes RAY_ADDRESS's, or starts Ray here and ends it at the
+            close.
         gpus_per_engine: that Ray reserves for each engine.
         queue: episodes that may have ended and wait for the disk; then no slot begins another.
         patience: deadlines between driver and actors.

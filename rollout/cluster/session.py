@@ -15,8 +15,8 @@ def connect(address: str | None, *, store_bytes: int = STORE_BYTES) -> bool:
     """Connect this process with Ray, if it is not connected. Returns whether that was our doing, and ours to undo.
 
     Args:
-        address: `HOST:PORT`, `ray://HOST:PORT`, or `auto` for the cluster of this machine; None starts one for this
-            process alone.
+        address: `HOST:PORT`, or `auto` for the cluster that this machine belongs to; None takes what RAY_ADDRESS names,
+            and starts one for this process alone where it names none.
         store_bytes: of the object store, where Ray is started.
 
     Raises:
@@ -30,9 +30,11 @@ def connect(address: str | None, *, store_bytes: int = STORE_BYTES) -> bool:
 
     if ray.is_initialized():
         return False
+    address = address or os.environ.get("RAY_ADDRESS")
     try:
         if address is None:
             ray.init(
+                address="local",
                 num_cpus=2,  # it starts so many idle processes; actors ask for none
                 include_dashboard=False,
                 log_to_driver=False,

@@ -22,7 +22,7 @@ PROBES = 4
 """Completions: one alone may stop at its first token."""
 
 SAMPLING = Sampling(temperature=2.0, max_new_tokens=16)
-"""Hot, because the probabilities of unlikely tokens move first; those of a sharp policy's best are 1 before and after."""
+"""Hot, because the probabilities of unlikely tokens move first; a sharp policy's best has 1 before and after."""
 
 
 class SyncError(EngineError):
@@ -56,9 +56,10 @@ async def probe(
                 f"the engine samples from version {completion.version} of the weights, and {version} was sent. "
                 "Send them again, and wait for the answer before the next rollout."
             )
-    begin, ours, theirs = len(prompt_ids), [], []
+    ours: list[float] = []
+    theirs: list[float] = []
     for completion in done:
-        ours += score([*prompt_ids, *completion.ids], begin)
+        ours += score([*prompt_ids, *completion.ids], len(prompt_ids))
         theirs += completion.logprobs
     gaps = [abs(our - their) for our, their in zip(ours, theirs, strict=True)]
     mean = sum(gaps) / len(gaps)
@@ -80,7 +81,7 @@ def scorer(model: PreTrainedModel) -> Score:
         import torch
 
         was_training = model.training
-        model.eval()
+        model.train(False)
         try:
             with torch.no_grad():
                 logits = model(torch.tensor([list(ids)], device=model.device)).logits[0, begin - 1 : -1]

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from rollout.engine import Completion, ContextOverflow, EngineError, Sampling
-from rollout.engines.vllm_core import build_core, declared_stops, parameters
+from rollout.engines.vllm_core import build_core, close_core, declared_stops, parameters
 from rollout.engines.weights import Shapes, checkpoint_shapes, misfits, read_weights
 from rollout.errors import ModelError
 from rollout.trajectory import FinishReason
@@ -204,7 +204,7 @@ class VLLMEngine:
         finally:
             self._die(death)
             with suppress(Exception):
-                llm.engine_core.shutdown()
+                close_core(llm)
 
     def _obey(self, wait: bool) -> None:
         """Carry out the orders that have come in; wait for one if there is nothing else to do."""

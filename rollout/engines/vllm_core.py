@@ -23,12 +23,13 @@ RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 """The adapter ranks that vLLM reserves room for."""
 
 _SEEDS = 2**63
+_living: set[LLMEngine] = set()
 
 
 def build_core(
     model: str, capacity: int, max_length: int | None, dtype: str, lora_rank: int | None, cache_bytes: int | None
 ) -> LLMEngine:
-    """vLLM in this process; see `rollout.engines.vllm.VLLMEngine` for the arguments."""
+    """vLLM in this process, to be closed by `close_core`; see `rollout.engines.vllm.VLLMEngine` for the arguments."""
     # Read by vLLM when it is imported and configured. Threads bound to cores would be the trainer's as well.
     os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"
     os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", "nobind")
@@ -67,7 +68,19 @@ def build_core(
     while llm.has_unfinished_requests():
         llm.step()
     llm.reset_prefix_cache()
+    _living.add(llm)
     return llm
+
+
+def close_core(llm: LLMEngine) -> None:
+    """Give its memory back. The process groups go with the last engine of this process: all share them."""
+    core = llm.engine_core
+    _living.discard(llm)
+    if not _living:
+        core.shutdown()
+        return
+    core._finalizer.detach()
+    core.engine_core.model_executor.shutdown()
 
 
 def _cache_bytes(config: VllmConfig, capacity: int) -> int:
@@ -80,7 +93,7 @@ def _cache_bytes(config: VllmConfig, capacity: int) -> int:
     if torch.cuda.is_available():
         free = torch.cuda.mem_get_info()[0]
     else:
-        import psutil
+        import psutil  # type: ignore[import-untyped]
 
         free = psutil.virtual_memory().available
     return int(min(per_token * tokens * model.dtype.itemsize, MEMORY_SHARE * free))

@@ -4,8 +4,8 @@
 
 All play the same generated ALFWorld games with the same model, token for token, as in `hf_engine.py`: what is sampled
 is replaced by a script. It thinks before each call, for a number of words drawn from an exponential distribution, and
-gives up after 6 to 40 actions. "vLLM alone" gets every request of every episode at once, the short ones first, and never
-waits for a game. A step is a forward pass of vLLM; on a CPU its time grows with the batch, on a GPU it hardly does.
+gives up after 6 to 40 actions. "vLLM alone" gets every request of every episode at once, the short ones first, and
+never waits for a game. A step is a forward pass of vLLM; on a CPU its time grows with the batch, on a GPU hardly.
 """
 
 from __future__ import annotations
@@ -235,8 +235,6 @@ def main() -> None:
     tokenizer = tiny_models.tokenizer("qwen2_5", (INSTRUCTIONS, json.dumps(schema), *base.texts_of_games(20)))
     shape = {"layers": options.layers, "width": options.width, "max_position_embeddings": 8192}
     model = tiny_models.model(vocab_size=len(tokenizer), **shape)
-        layers=options.layers, width=options.width, vocab_size=len(tokenizer), max_position_embeddings=8192
-    )
     renderer = Renderer(tokenizer, [schema])
     scripts = Scripts(tokenizer, renderer, options.episodes, options.thoughts)
     size = sum(parameter.numel() for parameter in model.parameters()) / 1e6

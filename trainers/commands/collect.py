@@ -16,13 +16,13 @@ from rich.table import Table
 
 import envs
 from configs import CollectConfig, EnvConfig, ModelConfig, RunConfig
+from configs.stored import model_path
 from envs import TextEnv
 from rollout import Policy, Sampling, Trajectories, collect
 from rollout.collect import Collected
 from rollout.jobs import plan
 from rollout.models import make_policy
 from rollout.progress import LiveProgress
-from trainers.warm_start.make import STORED
 
 
 def run(config: CollectConfig) -> int:
@@ -79,7 +79,7 @@ def open_policy(config: ModelConfig, env: TextEnv[Any], usual: Sampling) -> Poli
     }
     sampling = replace(usual, **{name: value for name, value in typed.items() if value is not None})
     return make_policy(
-        str(STORED) if config.model == STORED.name else config.model,
+        model_path(config.model),
         env,
         sampling=sampling,
         capacity=config.capacity,

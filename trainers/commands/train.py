@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import shlex
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -12,11 +16,15 @@ from typing import Any
 from rich.console import Console
 
 from configs import TrainConfig, as_yaml
+from envs.errors import EnvError
 from eval.compare import Comparison, compare
 from eval.result import Result
 from eval.tables import print_comparison, print_result
+from rollout.store import StoreError
 from trainers.algorithms import GROUP_RELATIVE
+from trainers.arguments import quiet
 from trainers.generation import Stopped
+from trainers.memory import within_memory
 
 _SMALLEST: dict[str, Any] = {
     "iterations": 2,
@@ -32,40 +40,71 @@ _SMALLEST: dict[str, Any] = {
 }
 
 
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
+
+
 def run(config: TrainConfig) -> int:
     """Train. Returns the exit code."""
     config = replace(config, **_SMALLEST) if config.smoke else config
+    if config.source is not None:
+        config = replace(config, iterations=1)
     folder = config.output_dir or Path("runs") / f"{config.env}-{config.algo}-{datetime.now():%Y%m%d-%H%M%S}"
     if config.dry_run:
         return _tell(config, folder)
-    from trainers.leaving import leave
+    quiet()
     from trainers.opening import open_session
 
     session = open_session(config, folder)
+    go_on = shlex.join(["train-agent", "train", "--config", f"{folder}/config.yaml", "-o", str(folder), "--resume"])
     try:
-        with session.display:
-            before = _score(session, "before")
-            try:
-                _train(session)
-            except Stopped:
-                print(f"stopped; go on with: train-agent train --resume -o {folder} ...", file=sys.stderr)
-                return 1
-            chosen = session.checkpoints.best() or session.checkpoints.all()[-1]
-            session.load(chosen)
-            after = _score(session, "after")
-            leave(session, before, after)
+        with _within_disk(folder, go_on), within_memory(config, go_on), session.display:
+            before, after = _run(session)
+    except (Stopped, KeyboardInterrupt):
+        print(f"stopped; go on with: {go_on}", file=sys.stderr)
+        return 1
     finally:
         session.close()
     return _report(config, folder, before, after)
 
 
+def _run(session: Any) -> tuple[Result | None, Result | None]:
+    from trainers.leaving import leave
+
+    before = _score(session, "before", 0)
+    session.changed()  # training begins by loading the last checkpoint
+    _train(session)
+    session.load(session.checkpoints.best() or session.checkpoints.all()[-1])
+    after = _score(session, "after", session.standing.iteration)
+    leave(session, before, after)
+    return before, after
+
+
+@contextmanager
+def _within_disk(folder: Path, go_on: str) -> Iterator[None]:
+    """Turn what libraries make of a disk that takes no more into an error that says what to do."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except EnvError:
+        raise
+    except (OSError, SafetensorError, RuntimeError) as error:
+        # torch's writer says where in its own source it failed, and not why.
+        torchs = "inline_container" in str(error) or "PytorchStreamWriter" in str(error)
+        disk = error.errno in _DISK if isinstance(error, OSError) else torchs or isinstance(error, SafetensorError)
+        if not disk:
+            raise
+        remedy = f"Free room on the disk, and go on with: {go_on}"
+        raise StoreError(f"cannot be written ({error})", where=folder, remedy=remedy) from error
+
+
 def _tell(config: TrainConfig, folder: Path) -> int:
-    from trainers.opening import model_path, open_training_env
+    from trainers.opening import model_name, open_training_env
 
     env = open_training_env(config)
     print(as_yaml(config), end="")
     episodes = config.tasks * config.num_generations
-    print(f"# would train {model_path(config)} in {config.iterations} iterations of {episodes} episodes or more,")
+    print(f"# would train {model_name(config)} in {config.iterations} iterations of {episodes} episodes or more,")
     print(f"# on {len(env.tasks)} tasks of {env.id}, into {folder}")
     env.close()
     return 0
@@ -82,12 +121,12 @@ def _train(session: Any) -> None:
         train_rounds(session)
 
 
-def _score(session: Any, name: str) -> Result | None:
+def _score(session: Any, name: str, iteration: int) -> Result | None:
     config = session.config
     if not config.eval_tasks:
         return None
     result: Result = session.evaluate(name, config.eval_split, config.eval_tasks)
-    session.record_evaluation(config.eval_split, result, final=True)
+    session.record_evaluation(config.eval_split, iteration, result, final=True)
     return result
 
 

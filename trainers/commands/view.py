@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, cast
 
-from configs import ViewConfig
+from configs import ConfigError, ViewConfig
+from eval.history import METRICS
 from eval.result import find_result
 from eval.view import token_strings, write_report
+from eval.view.training import write_training_report
 from rollout import read_trajectories
 from rollout.loading import load_tokenizer
 from rollout.models import checkpoint
@@ -16,6 +18,8 @@ from rollout.models import checkpoint
 def run(config: ViewConfig) -> int:
     """Write the report. Returns 0."""
     folder = Path(config.run)
+    if (folder / METRICS).exists():
+        return _training(folder, config)
     trajectories = read_trajectories(folder)
     scored = any((folder / "eval").glob("*.json"))
     result = find_result(folder) if scored else None
@@ -28,4 +32,17 @@ def run(config: ViewConfig) -> int:
     file = config.output or folder / "report.html"
     write_report(trajectories, file, title=folder.name, result=result, tokens_of=tokens_of)
     print(f"{len(trajectories)} episodes: {file}")
+    return 0
+
+
+def _training(folder: Path, config: ViewConfig) -> int:
+    """The report of a training run: its learning curve, its newest evaluation, and some of its episodes."""
+    if config.output is not None:
+        raise ConfigError("view: the report of a training run is written into its folder. Leave -o out.")
+    evaluations = sorted((folder / "evals").glob("*/eval/*.json"), key=lambda file: file.stat().st_mtime)
+    model = config.tokenizer or str(folder / "model")
+    known = config.tokenizer or (folder / "model" / "tokenizer_config.json").is_file()
+    tokens_of = token_strings(cast(Any, load_tokenizer(model))) if known else None
+    file = write_training_report(folder, evaluations[-1].parents[1] if evaluations else None, tokens_of=tokens_of)
+    print(f"training run: {file}")
     return 0

@@ -6,11 +6,11 @@ import asyncio
 import json
 from collections.abc import Callable
 from dataclasses import asdict
-from importlib.resources import files
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from configs.stored import MODELS
 from configs.warm_start import WarmStartConfig
 from eval.evaluate import evaluate
 from eval.protocols import EvalProtocol
@@ -28,12 +28,6 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 RECORD = "warm_start.json"
-MODELS = Path(str(files("configs"))) / "models"
-"""The models that come with the package, each in a folder of its name."""
-
-STORED = MODELS / "tiny-alfworld"
-"""The model that a default run starts from."""
-
 _HEARD = 2000
 """Lessons from which the vocabulary is learned."""
 

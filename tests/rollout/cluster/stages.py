@@ -6,7 +6,7 @@ import os
 import signal
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from envs import Outcome, Task
 from envs.base import Info
@@ -23,6 +23,9 @@ from rollout.runner import Stage, Watcher
 from rollout.scripted import ScriptedPolicy
 from rollout.store import Store
 from tests.rollout.corridor import Corridor
+
+if TYPE_CHECKING:
+    from rollout.engines.hf import HFEngine
 
 RIGHT = tuple(b"Action: right\0")
 
@@ -90,12 +93,12 @@ def no_engine() -> Engine:
     raise ModelError("no such model", remedy="Name another.")
 
 
-def hf_engine() -> Engine:
+def hf_engine(seed: int = 0) -> HFEngine:
     """A tiny random Qwen3, the same in every process."""
     from rollout.engines.hf import HFEngine
     from tests import tiny_models
 
-    return HFEngine(tiny_models.model(layers=2), tiny_models.tokenizer(), capacity=4, max_length=1024)
+    return HFEngine(tiny_models.model(layers=2, seed=seed), tiny_models.tokenizer(), capacity=4, max_length=1024)
 
 
 def chat(engine: Engine) -> Policy:

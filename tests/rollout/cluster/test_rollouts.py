@@ -93,39 +93,60 @@ def test_every_episode_is_played_once_and_the_watcher_told(tmp_path: Path) -> No
     assert all(t.lineage == {"run": "test"} and t.attempt == 0 and len(t.steps) == 4 for t in stored)
 
 
-def test_the_episodes_are_those_of_one_process(tmp_path: Path) -> None:
+def test_the_episodes_are_those_of_one_process_with_the_same_weights(tmp_path: Path) -> None:
     env = Corridor(tasks=3, max_steps=3)
     jobs = jobs_of(env, 6)
-    played(
-        on := rollouts(tmp_path / "ray", env, jobs, stages.hf_engine, policy=stages.chat, workers=2, engines=2), jobs
-    )
+    newest = stages.hf_engine(seed=1)
+    on = rollouts(tmp_path / "ray", env, jobs, stages.hf_engine, policy=stages.chat, workers=2, engines=2)
+    assert asyncio.run(on.update_weights(newest.model.state_dict())) == 1
+    played(on, jobs)
     on.stage.account.check()
-    here = replace(stages.stage(tmp_path / "here", env, jobs), policy=stages.chat(stages.hf_engine()))
+    here = replace(stages.stage(tmp_path / "here", env, jobs), policy=stages.chat(newest))
     asyncio.run(play(here, jobs))
     here.store.close()
+    there = {t.id: t for t in read_trajectories(tmp_path / "ray")}
+    locally = read_trajectories(tmp_path / "here")
+    assert len(locally) == 6
+    for local in locally:
+        remote = there[local.id]
+        assert (remote.seed, remote.score, len(remote.steps)) == (local.seed, local.score, 3)
+        for mine, other in zip(remote.steps, local.steps, strict=True):
+            assert mine.actions == other.actions
+            assert mine.version == 1
+            assert mine.tokens is not None
+            assert other.tokens is not None
+            assert mine.tokens.prompt_ids == other.tokens.prompt_ids
+            assert mine.tokens.completion_ids == other.tokens.completion_ids
+            # The batches are others, and so is the rounding.
+            assert mine.tokens.logprobs == pytest.approx(other.tokens.logprobs, abs=1e-4)
 
-    def told(folder: str) -> dict[str, Any]:
-        return {
-            t.id: (
-                t.seed,
-                t.score,
-                [
-                    (s.actions, s.tokens.prompt_ids, s.tokens.completion_ids, s.tokens.logprobs)
-                    for s in t.steps
-                    if s.tokens
-                ],
-            )
-            for t in read_trajectories(tmp_path / folder)
-        }
 
-    ray_ones, local_ones = told("ray"), told("here")
-    assert len(local_ones) == 6
-    assert all(len(steps) == 3 for _, _, steps in local_ones.values())
-    for name, (seed, score, steps) in local_ones.items():
-        assert ray_ones[name][:2] == (seed, score)
-        for mine, other in zip(ray_ones[name][2], steps, strict=True):
-            assert mine[:3] == other[:3]
-            assert mine[3] == pytest.approx(other[3], abs=1e-4)  # the batches are others, and so is the rounding
+def test_weights_may_come_while_episodes_are_played_and_the_next_turns_carry_them(tmp_path: Path) -> None:
+    env, on = Long(max_steps=6), list[RayRollouts]()
+    syncs: list[asyncio.Task[int]] = []
+    loops: list[asyncio.AbstractEventLoop] = []
+
+    def sync() -> None:
+        os.kill(on[0].processes["engine 1"], signal.SIGSTOP)  # one that cannot take them is replaced, and then has them
+        syncs.append(loops[0].create_task(on[0].update_weights({})))
+
+    jobs = jobs_of(env, 60)
+    on.append(rollouts(tmp_path, env, jobs, watcher=Strike((8, sync)), engines=2, patience=replace(QUICK, update=3)))
+
+    async def run() -> None:
+        loops.append(asyncio.get_running_loop())
+        try:
+            await on[0].play(jobs)
+            assert await syncs[0] == 1
+        finally:
+            await on[0].close()
+
+    asyncio.run(run())
+    on[0].stage.account.check()
+    assert on[0].stage.account.scored == 60
+    versions = [[step.version for step in t.steps] for t in read_trajectories(tmp_path)]
+    assert all(sorted(row) == row for row in versions)
+    assert {version for row in versions for version in row} == {0, 1}
 
 
 @pytest.mark.parametrize(

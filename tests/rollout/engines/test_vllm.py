@@ -1,4 +1,4 @@
-"""The vllm engine: the same tokens as `generate`, one engine for one event loop after another, new weights in flight."""
+"""The vllm engine: the same tokens as `generate`, for one event loop after another, new weights in flight."""
 
 from __future__ import annotations
 
@@ -248,9 +248,7 @@ def test_weights_change_under_requests_which_go_on_with_the_new(engine: VLLMEngi
     engine.stop_ids = stops
     for completion in done:
         assert completion.version == before
-        new = torch.tensor(completion.logprobs) - torch.tensor(
-            scorer(other)([*PROMPT, *completion.ids], len(PROMPT))
-        )
+        new = torch.tensor(completion.logprobs) - torch.tensor(scorer(other)([*PROMPT, *completion.ids], len(PROMPT)))
         # From some token on, each is what the new weights say after all before it, with no old key or value.
         changed = next(i for i in range(200) if new[i:].abs().max() < 1e-4)
         assert 4 <= changed < 200
@@ -278,12 +276,10 @@ def test_weights_that_do_not_fit_are_refused_and_the_old_ones_stay(engine: VLLME
     with pytest.raises(EngineError, match="size mismatch"):
         run(engine.update_weights(tiny_models.model().state_dict()))
     assert engine.version == version
-    assert run(engine.generate("a", PROMPT, GREEDY, 0)) .logprobs == before.logprobs
+    assert run(engine.generate("a", PROMPT, GREEDY, 0)).logprobs == before.logprobs
 
 
-def test_weights_come_through_a_file_and_a_half_written_one_changes_nothing(
-    engine: VLLMEngine, tmp_path: Path
-) -> None:
+def test_weights_come_through_a_file_and_a_half_written_one_changes_nothing(engine: VLLMEngine, tmp_path: Path) -> None:
     other = made(3)
     file = write_weights(other.state_dict(), tmp_path)
     whole = file.read_bytes()

@@ -1,0 +1,50 @@
+"""The options of a training run, and what they refuse."""
+
+from __future__ import annotations
+
+import pytest
+
+from configs import ConfigError, TrainConfig, as_yaml, build, documentation
+from configs.presets import with_preset
+
+
+def built(*layers: dict[str, object]) -> TrainConfig:
+    return build(TrainConfig, *[(f"layer {number}", layer) for number, layer in enumerate(layers)])
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"algo": "grop"}, "'grop' is not one of .* Did you mean 'grpo'"),
+        ({"num_generation": 4}, "unknown key 'num_generation'. Did you mean 'num_generations'"),
+        ({"num_generations": 1}, "num_generations is 1, and must be 2 at least"),
+        ({"tasks": 0}, "tasks is 0, and must be 1 at least"),
+        ({"rounds": 0}, "rounds is 0"),
+        ({"iterations": 0}, "iterations is 0"),
+        ({"save_total_limit": 1}, "one checkpoint must stay whole while the next is written"),
+        (
+            {"algo": "grpo", "source": "runs/x"},
+            "--from: grpo learns from its own episodes",
+        ),
+        ({"learning_rate": "fast"}, "learning_rate: 'fast' is not number"),
+        ({"env_args": {"split": "train"}}, "has an option of its own: --split"),
+    ],
+)
+def test_what_does_not_fit_is_refused_with_what_to_do(options: dict[str, object], said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        built(options)
+
+
+def test_every_option_is_documented() -> None:
+    assert set(TrainConfig.__dataclass_fields__) == set(documentation(TrainConfig))
+
+
+def test_the_options_of_a_run_read_back_as_they_were() -> None:
+    """By which `--config RUN/config.yaml --resume` goes on with it."""
+    import yaml
+
+    said = {"env_args": ["data=generated", "size=tiny"], "report_to": ["wandb"], "max_turns": "12", "bf16": "no"}
+    config = build(TrainConfig, *with_preset([("command line", {**said, "preset": "tiny", "output_dir": "runs/x"})]))
+    again = build(TrainConfig, *with_preset([("config.yaml", yaml.safe_load(as_yaml(config)))]))
+    assert again == config
+    assert (again.max_turns, again.bf16, again.report_to) == (12, False, ("wandb",))

@@ -1,0 +1,48 @@
+"""Rounds of DPO, KTO and SFT by the command, on own episodes and on collected ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from eval.history import of_kind, read_metrics
+from rollout import read_trajectories
+from tests.trainers.killed import SMALLEST
+from trainers.cli import main
+
+pytestmark = pytest.mark.slow
+
+TINY = ("--env-args", "data=generated", "size=tiny", "length=12")
+ONE = (*SMALLEST, "--iterations=1", "--eval-tasks=0", "--select-tasks=0", "--train-batch-size=2", "--json")
+
+
+@pytest.mark.parametrize("algo", ["dpo", "kto"])
+def test_a_round_on_own_episodes_changes_the_model(algo: str, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    # KTO wants a verdict, so a few turns must do for some task.
+    more = ("--env-args", "data=generated", "size=tiny", "length=12", "max_steps=12") if algo == "kto" else ()
+    seen = ("--tasks=6", "--temperature=1") if algo == "kto" else ()
+    assert main(["train", f"--algo={algo}", *ONE, *more, *seen, "-o", str(run)]) == 0
+    (record,) = of_kind(read_metrics(run), "iteration")
+    assert record["rows"] > 0
+    assert record["trained_tokens"] > 0
+    assert record["grad_norm"] > 0
+    assert record["episodes"] == len(read_trajectories(run))
+    assert _weights(run / "model") != _weights(Path("configs/models/tiny-alfworld"))
+
+
+def test_sft_on_a_collected_run_is_one_round_in_which_nothing_is_played(tmp_path: Path) -> None:
+    demos, run = tmp_path / "demos", tmp_path / "run"
+    assert main(["collect", *TINY, "--policy", "expert", "--episodes", "4", "-o", str(demos)]) == 0
+    words = [word for word in ONE if word != "--iterations=1"]
+    assert main(["train", "--algo=sft", *words, "--from", str(demos), "-o", str(run)]) == 0
+    (record,) = of_kind(read_metrics(run), "iteration")
+    assert record["rows"] == 4
+    assert record["grad_norm"] > 0
+    assert not read_trajectories(run)
+    assert (run / "model" / "model.safetensors").is_file()
+
+
+def _weights(folder: Path) -> bytes:
+    return (folder / "model.safetensors").read_bytes()

@@ -1,0 +1,87 @@
+"""The engine that plays for a trainer, and how it gets the trainer's weights."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from configs import TrainConfig
+from rollout.engine import Engine
+from rollout.engines.choice import choose_engine
+from rollout.engines.probe import TOLERANCE, probe, scorer
+from rollout.loading import best_device
+from rollout.rendering import Renderer
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """An engine beside a trainer.
+
+    Attributes:
+        engine: what samples.
+        sync: brings it to the trainer's weights; returns their version.
+        exact: whether engine and trainer compute the same log-probabilities, so that none need be corrected.
+    """
+
+    engine: Engine
+    sync: Callable[[], Awaitable[int]]
+    exact: bool
+
+
+def open_engine(config: TrainConfig, path: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> Served:
+    """The engine that a run asks for. With `auto`, vLLM on an accelerator where it is installed; on a CPU our own,
+    which is the faster one for the sizes that a CPU can train.
+
+    Args:
+        config: the run's options.
+        path: where the model was loaded from; vLLM loads it again.
+        model: that is trained.
+        tokenizer: the model's.
+
+    Raises:
+        ModelError: if vLLM is asked for and cannot run, or cannot serve the model.
+    """
+    asked = "hf" if config.engine == "auto" and best_device().type == "cpu" else config.engine
+    stop_ids = Renderer(tokenizer).stop_ids
+    if choose_engine(asked, path) == "vllm":
+        return _vllm(config, path, model, tokenizer, stop_ids)
+    from rollout.engines.hf import HFEngine
+
+    engine = HFEngine(model, tokenizer, capacity=config.capacity, max_length=config.max_length, stop_ids=stop_ids)
+    # The engine works on the trainer's own module: it only has to forget what it computed with older weights.
+    return Served(engine, engine.new_version, exact=True)
+
+
+def _vllm(
+    config: TrainConfig, path: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, stop_ids: Any
+) -> Served:
+    from rollout.engines.vllm import VLLMEngine
+
+    dtype = "float32" if best_device().type == "cpu" else "bfloat16"
+    engine = VLLMEngine(
+        path,
+        capacity=config.capacity,
+        max_length=config.max_length,
+        stop_ids=stop_ids,
+        dtype=dtype,
+        lora_rank=config.lora_r if config.use_peft else None,
+    )
+    prompt = tokenizer.encode("Engine and trainer must agree on this.", add_special_tokens=False)
+
+    async def sync() -> int:
+        if config.use_peft:
+            with tempfile.TemporaryDirectory(prefix="train-agent-adapter-") as folder:
+                await asyncio.to_thread(model.save_pretrained, folder)
+                version = await engine.update_adapter(folder)
+        else:
+            version = await engine.update_weights(model.state_dict())
+        await probe(engine, scorer(model), prompt, version=version, tolerance=TOLERANCE[dtype])
+        return version
+
+    return Served(engine, sync, exact=False)
