@@ -52,6 +52,15 @@ class PlayingConfig(EnvConfig):
     engine: Literal["auto", "hf", "vllm"] = "auto"
     """What samples: our engine on transformers, or vLLM; auto takes vLLM on a GPU where it is installed."""
 
+    ray: str = "off"
+    """off plays in this process; auto on Ray (RAY_ADDRESS, or started here); HOST:PORT on a cluster."""
+
+    workers: int = 1
+    """Ray actors that play episodes."""
+
+    engines: int = 1
+    """Ray actors that sample for them, one a GPU where there are GPUs."""
+
     curriculum: Literal["none", "turns", "success"] = "none"
     """turns: begin with short episodes and let them grow to the limit over the first half of the iterations. success:
     draw the types of tasks by p (1 - p), p being the share that is solved."""
@@ -185,6 +194,9 @@ class TrainConfig(PlayingConfig, LearningConfig):
     eval_tasks: int = 200
     """How many of them; 0 leaves the scoring to `train-agent eval`."""
 
+    eval_temperature: float = 0.0
+    """Sampling temperature by which it is scored: 0 is greedy; 1 scores the policy that is trained."""
+
     select_split: str = "valid_seen"
     """The split by which the best checkpoint is chosen."""
 
@@ -227,5 +239,9 @@ class TrainConfig(PlayingConfig, LearningConfig):
         for name, least in (("num_generations", 2), ("tasks", 1), ("rounds", 1), ("iterations", 1)):
             if getattr(self, name) < least:
                 raise ConfigError(f"{name} is {getattr(self, name)}, and must be {least} at least.")
+        if self.ray == "off" and max(self.workers, self.engines) > 1:
+            raise ConfigError("workers and engines are Ray's actors. Add --ray auto.")
+        if self.ray != "off" and self.use_peft:
+            raise ConfigError("use_peft: on Ray all weights are sent. Train them all, or leave --ray off.")
         if self.save_total_limit < 2:
             raise ConfigError("save_total_limit is below 2: one checkpoint must stay whole while the next is written.")

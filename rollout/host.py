@@ -175,7 +175,8 @@ class ProcessHost:
             stdout=asyncio.subprocess.PIPE,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},  # it imports what this process can import
             limit=_MAX_FRAME,
-            process_group=0,  # killed with all that the environment starts, and out of reach of the terminal's Ctrl-C
+            # Killed with all that the environment starts, and out of reach of the terminal's Ctrl-C.
+            start_new_session=True,
         )
         self._number = 0
         try:

@@ -86,12 +86,12 @@ async def play(stage: Stage, jobs: Iterable[Job], *, slots: int | None = None, s
         StoreError: if episodes cannot be written: the run ends at once.
     """
     stop = stop or Stop()
-    writer = _Writer(stage)
+    writer = Writer(stage)
     source = iter(jobs)
     count = stage.policy.capacity if slots is None else slots
-    with _on_signals(stop):
+    with on_signals(stop):
         tasks = [asyncio.create_task(_slot(number, stage, source, writer, stop)) for number in range(max(1, count))]
-        watch = asyncio.create_task(_cancel_on(stop.now, tasks))
+        watch = asyncio.create_task(cancel_on(stop.now, tasks))
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
             for task in tasks:
@@ -109,7 +109,7 @@ async def play(stage: Stage, jobs: Iterable[Job], *, slots: int | None = None, s
             raise result
 
 
-async def _slot(number: int, stage: Stage, source: Iterator[Job], writer: _Writer, stop: Stop) -> None:
+async def _slot(number: int, stage: Stage, source: Iterator[Job], writer: Writer, stop: Stop) -> None:
     host = make_host(stage.env, stage.deadlines)
     try:
         while not stop.gently.is_set() and (job := next(source, None)) is not None:
@@ -130,7 +130,7 @@ async def _slot(number: int, stage: Stage, source: Iterator[Job], writer: _Write
                     watch=watch,
                 )
             except asyncio.CancelledError:
-                await asyncio.shield(writer.write(_cancelled(job, stage.lineage)))
+                await asyncio.shield(writer.write(cancelled(job, stage.lineage)))
                 raise
             await writer.write(trajectory)
     finally:
@@ -140,7 +140,7 @@ async def _slot(number: int, stage: Stage, source: Iterator[Job], writer: _Write
             log.warning("an environment did not close: %s", failure)
 
 
-class _Writer:
+class Writer:
     """Writes what is waiting with one fsync: an episode is booked, and its slot freed, only then."""
 
     def __init__(self, stage: Stage) -> None:
@@ -183,7 +183,7 @@ class _Writer:
                 written.set_result(None)
 
 
-def _cancelled(job: Job, lineage: dict[str, Any]) -> Trajectory:
+def cancelled(job: Job, lineage: dict[str, Any]) -> Trajectory:
     task = job.task
     return Trajectory(
         id=job.id,
@@ -198,14 +198,14 @@ def _cancelled(job: Job, lineage: dict[str, Any]) -> Trajectory:
     )
 
 
-async def _cancel_on(event: asyncio.Event, tasks: list[asyncio.Task[None]]) -> None:
+async def cancel_on(event: asyncio.Event, tasks: list[asyncio.Task[None]]) -> None:
     await event.wait()
     for task in tasks:
         task.cancel()
 
 
 @contextmanager
-def _on_signals(stop: Stop) -> Iterator[None]:
+def on_signals(stop: Stop) -> Iterator[None]:
     loop = asyncio.get_running_loop()
     installed = []
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -95,7 +95,8 @@ class Failure:
 
     Attributes:
         kind: the class by which it is counted: `env_error`, `env_timeout`, `env_died`, `engine_error`,
-            `engine_timeout`, `episode_timeout`, `policy_error` (a fault of the policy's or protocol's own code).
+            `engine_timeout`, `episode_timeout`, `worker_died` (a Ray worker, again and again), `policy_error` (a fault
+            of the policy's or protocol's own code).
         message: what it said, one line.
     """
 

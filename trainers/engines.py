@@ -6,17 +6,22 @@ import asyncio
 import tempfile
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 from configs import TrainConfig
-from rollout.engine import Engine
+from rollout.engine import Engine, Sampling
 from rollout.engines.choice import choose_engine
 from rollout.engines.probe import TOLERANCE, probe, scorer
-from rollout.loading import best_device
+from rollout.loading import best_device, load_model, load_tokenizer
+from rollout.policy import ModelPolicy
 from rollout.rendering import Renderer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from rollout.cluster.rollouts import RayRollouts
+    from rollout.runner import Stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +61,61 @@ def open_engine(config: TrainConfig, path: str, model: PreTrainedModel, tokenize
     engine = HFEngine(model, tokenizer, capacity=config.capacity, max_length=config.max_length, stop_ids=stop_ids)
     # The engine works on the trainer's own module: it only has to forget what it computed with older weights.
     return Served(engine, engine.new_version, exact=True)
+
+
+def rollouts_on_ray(
+    config: TrainConfig, path: str, stage: Stage, policy: ModelPolicy, model: PreTrainedModel, served: Served
+) -> RayRollouts:
+    """Ray's actors play for training; evaluation stays here, with the engine that is here.
+
+    Args:
+        config: the run's options.
+        path: where actors load the model from, on every machine of the cluster.
+        stage: of training.
+        policy: whose name, sampling and window the workers' policies have.
+        model: that is trained; all its weights are sent after each update.
+        served: the engine here.
+    """
+    from rollout.cluster.rollouts import RayRollouts
+
+    class Both(RayRollouts):
+        async def sync(self) -> int:
+            await served.sync()
+            return await super().sync()
+
+    kind = "hf" if served.exact else "vllm"
+    return Both(
+        stage,
+        partial(make_engine, kind, path, config.capacity, config.max_length),
+        partial(make_policy, path, policy.name, policy.sampling, policy.window),
+        workers=config.workers,
+        engines=config.engines,
+        address=None if config.ray == "auto" else config.ray,
+        gpus_per_engine=float(best_device().type == "cuda"),
+        weights=model.state_dict,
+        store_bytes=max(200 << 20, 4 * sum(weight.nbytes for weight in model.state_dict().values())),
+    )
+
+
+def make_engine(kind: str, path: str, capacity: int, max_length: int) -> Engine:
+    """An engine in an actor of its own."""
+    tokenizer = load_tokenizer(path)
+    stop_ids = Renderer(tokenizer).stop_ids
+    if kind == "vllm":
+        from rollout.engines.vllm import VLLMEngine
+
+        return VLLMEngine(path, capacity=capacity, max_length=max_length, stop_ids=stop_ids)
+    from rollout.engines.hf import HFEngine
+
+    model, tokenizer = load_model(path)
+    return HFEngine(model, tokenizer, capacity=capacity, max_length=max_length, stop_ids=stop_ids)
+
+
+def make_policy(path: str, name: str, sampling: Sampling, window: int | None, engine: Engine) -> ModelPolicy:
+    """A policy in an actor of its own."""
+    tokenizer = load_tokenizer(path)
+    by_schema = lru_cache(maxsize=None)(lambda talk: Renderer(tokenizer, talk.schemas))
+    return ModelPolicy(engine, lambda talk: by_schema(talk), sampling, name=name, window=window)
 
 
 def _vllm(

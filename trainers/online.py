@@ -52,6 +52,7 @@ def arguments(config: TrainConfig, folder: str) -> GRPOConfig:
     """
     algorithm = GROUP_RELATIVE[config.algo]
     updates = config.steps_per_generation * config.num_iterations
+    loss_type = algorithm.loss_type if config.loss_type == "default" else config.loss_type
     values: dict[str, Any] = {
         **machine_arguments(bf16=config.bf16),
         "output_dir": folder,
@@ -61,33 +62,39 @@ def arguments(config: TrainConfig, folder: str) -> GRPOConfig:
         "weight_decay": config.weight_decay,
         "max_grad_norm": config.max_grad_norm,
         "max_steps": config.iterations * updates,
-        "per_device_train_batch_size": config.per_device_train_batch_size,
+        "per_device_train_batch_size": max(2, config.per_device_train_batch_size),
         "gradient_accumulation_steps": 1,
         "steps_per_generation": config.steps_per_generation,
         "num_iterations": config.num_iterations,
         # TRL uses it to draw prompts, of which there are none here; it must divide its batch.
-        "num_generations": config.per_device_train_batch_size * config.steps_per_generation,
+        "num_generations": max(2, config.per_device_train_batch_size) * config.steps_per_generation,
         "max_completion_length": config.max_length,
-        "loss_type": algorithm.loss_type if config.loss_type == "default" else config.loss_type,
+        "loss_type": loss_type,
         "importance_sampling_level": algorithm.level,
         "beta": config.beta or 0.0,
         "epsilon": config.epsilon,
-        "epsilon_high": config.epsilon_high,
+        # CISPO's bound is of the ratio itself.
+        "epsilon_high": config.epsilon_high + (1.0 if loss_type == "cispo" else 0.0),
         # The distribution that is trained is the one that was sampled from.
         "temperature": config.temperature,
         "save_strategy": "no",
         "logging_steps": 1,
+        # A loss that is no number must be seen.
+        "logging_nan_inf_filter": False,
+        "disable_dropout": True,
         "ignore_data_skip": True,
         "seed": config.seed,
     }
     if config.gradient_checkpointing is not None:
         values["gradient_checkpointing"] = config.gradient_checkpointing
     try:
-        return GRPOConfig(**{**values, **config.trl_args})
+        made = GRPOConfig(**{**values, **config.trl_args})
     except (TypeError, ValueError) as error:
-        raise TrainingError(
-            f"TRL refuses the options: {error}", remedy="See --trl-args and TRL's GRPOConfig."
-        ) from error
+        remedy = "See --trl-args and TRL's GRPOConfig."
+        raise TrainingError(f"TRL refuses the options: {error}", remedy=remedy) from error
+    # TRL takes it for the group of a prompt and refuses 1; here it bounds the rows of a forward pass.
+    made.per_device_train_batch_size = config.per_device_train_batch_size
+    return made
 
 
 class _Lessons:

@@ -27,12 +27,12 @@ from rollout.files import atomic_file
 from rollout.lineage import describe_env, describe_protocol, fingerprint, versions
 from rollout.loading import load_model
 from rollout.rendering import Renderer
-from rollout.rollouts import LocalRollouts
+from rollout.rollouts import LocalRollouts, Rollouts
 from rollout.runner import Stage
 from rollout.store import Store, StoreError
 from trainers.checkpoints import Checkpoints
 from trainers.display import TrainingDisplay
-from trainers.engines import Served, open_engine
+from trainers.engines import Served, open_engine, rollouts_on_ray
 from trainers.generation import Generation
 from trainers.guards import refuse_evaluation_tasks
 from trainers.journal import Journal
@@ -80,7 +80,9 @@ def open_session(config: TrainConfig, folder: Path) -> Session:
         lineage = _lineage(config, env, talk, player)
         stage = Stage(env, player, talk, store, Account(()), lineage=lineage, scorer=scorer, watcher=display)
         order = TaskOrder(env.tasks, config.num_generations, config.seed, by_success=config.curriculum == "success")
-        rollouts = LocalRollouts(stage, served.sync)
+        rollouts: Rollouts = LocalRollouts(stage, served.sync)
+        if config.ray != "off":
+            rollouts = rollouts_on_ray(config, path, stage, player, model, served)
         session = Session(
             config=config,
             folder=folder,
@@ -149,7 +151,7 @@ def model_name(config: TrainConfig) -> str:
 def _policies(
     config: TrainConfig, served: Served, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase
 ) -> tuple[ModelPolicy, ModelPolicy]:
-    """The one that explores, and the greedy one that is scored."""
+    """The one that explores, and the one that is scored."""
     by_schema = lru_cache(maxsize=None)(lambda talk: Renderer(tokenizer, talk.schemas))
 
     def renderer(talk: Protocol) -> Renderer:
@@ -158,7 +160,7 @@ def _policies(
     about = {"dtype": str(model.dtype), "template": fingerprint(str(tokenizer.chat_template))}
     samplings = (
         Sampling(config.temperature, config.top_p, max_new_tokens=config.max_completion_length),
-        Sampling(0.0, max_new_tokens=config.max_completion_length),
+        Sampling(config.eval_temperature, max_new_tokens=config.max_completion_length),
     )
     name = model_name(config)
     explores, scored = (
@@ -177,7 +179,7 @@ def _lineage(config: TrainConfig, env: TextEnv[Any], talk: Protocol, policy: Mod
     }
 
 
-def _generation(config: TrainConfig, rollouts: LocalRollouts, order: TaskOrder, folder: Path) -> Generation:
+def _generation(config: TrainConfig, rollouts: Rollouts, order: TaskOrder, folder: Path) -> Generation:
     penalties = config.invalid_penalty or config.inadmissible_penalty
     # SFT and KTO compare no episodes; a penalty by turn is a signal of its own.
     every_group = bool(penalties) or config.smoke or config.algo in ("sft", "kto")

@@ -8,7 +8,6 @@ from them, and `finish` records, evaluates and says whether to save. Its folder 
 from __future__ import annotations
 
 import asyncio
-import math
 import shutil
 import time
 from collections.abc import Iterator
@@ -30,7 +29,6 @@ from rollout.trajectory import Trajectory
 from trainers.checkpoints import Checkpoints, load_weights
 from trainers.display import TrainingDisplay
 from trainers.divergence import Watchdog
-from trainers.errors import TrainingError
 from trainers.generation import Generation, Played, Stopped
 from trainers.journal import Journal
 from trainers.measures import measures
@@ -70,7 +68,7 @@ class Session:
         model: trained in place.
         tokenizer: the model's.
         rollouts: where episodes are played, with the model's newest weights after `sync`.
-        scored: the same model, greedy, for evaluation.
+        scored: the same model as it is scored.
         order: of the tasks.
         journal: `metrics.jsonl`.
         display: for the terminal.
@@ -153,9 +151,6 @@ class Session:
         record |= {"tokens_per_second": tokens / max(spent, 1e-9), "seconds": dict(self.seconds), "time": time.time()}
         self.seconds.clear()
         self._record(record)
-        if wrong := [name for name in ("loss", "grad_norm") if not math.isfinite(learned.get(name, 0.0))]:
-            remedy = "Begin another run with a lower --learning-rate; the last checkpoint is whole."
-            raise TrainingError(f"{wrong[0]} is {learned[wrong[0]]} in iteration {number}", remedy=remedy)
         return self._due(config.save_steps) or self._best_now or self.over
 
     @property
@@ -193,7 +188,7 @@ class Session:
             split=split,
             talk=config.protocol,
             env_args=config.env_args,
-            sampling=Sampling(temperature=0.0, max_new_tokens=config.max_completion_length),
+            sampling=Sampling(temperature=config.eval_temperature, max_new_tokens=config.max_completion_length),
         )
         self.display.phase(f"evaluate {split}", count)
         folder = self.folder / "evals" / name
@@ -237,6 +232,7 @@ class Session:
         """Give everything back."""
         self.journal.close()
         asyncio.run(self.rollouts.close())
+        asyncio.run(self.scored.close())
         self.rollouts.stage.store.close()
         self.env.close()
 

@@ -16,7 +16,7 @@ from rollout.cluster.member import Member
 from rollout.cluster.queue import Queue
 from rollout.cluster.routes import Routes
 from rollout.episode import Job
-from rollout.runner import Stage, Stop, _cancel_on, _cancelled, _on_signals, _Writer
+from rollout.runner import Stage, Stop, Writer, cancel_on, cancelled, on_signals
 from rollout.trajectory import Failure, Trajectory
 
 log = logging.getLogger(__name__)
@@ -74,7 +74,7 @@ class Performance(Listener):
         self._stage, self._crew, self._stop = stage, crew, stop
         self._limits, self._patience, self._deaths = limits, patience, deaths
         self._source = iter(jobs)
-        self._writer = _Writer(stage)
+        self._writer = Writer(stage)
         self._queue = Queue(self._writer.write, limits.queue, patience.queue)
         self._engines: Routes[Member] = Routes()
         self._workers: Routes[Member] = Routes()
@@ -86,10 +86,10 @@ class Performance(Listener):
 
     async def run(self, slots: int) -> None:
         """Play until the jobs are all on disk, or the run is stopped."""
-        with _on_signals(self._stop):
+        with on_signals(self._stop):
             async with self._crew.watched(self) as failure:
                 tasks = [asyncio.create_task(self._slot(number)) for number in range(slots)]
-                watch = asyncio.create_task(_cancel_on(self._stop.now, tasks))
+                watch = asyncio.create_task(cancel_on(self._stop.now, tasks))
                 everybody: asyncio.Future[Any] = asyncio.gather(*tasks)
                 try:
                     await asyncio.wait([everybody, failure], return_when=asyncio.FIRST_COMPLETED)
@@ -139,7 +139,7 @@ class Performance(Listener):
             try:
                 trajectory = await self._episode(number, job)
             except asyncio.CancelledError:
-                await asyncio.shield(self._writer.write(_cancelled(job, self._stage.lineage)))
+                await asyncio.shield(self._writer.write(cancelled(job, self._stage.lineage)))
                 raise
             await self._queue.put(replace(trajectory, lineage=self._stage.lineage))
             self._count(trajectory)
@@ -246,4 +246,4 @@ class Performance(Listener):
 def _quarantined(job: Job, deaths: int) -> Trajectory:
     log.error("%s is quarantined: %d workers died over it; it is not played any more", job.task.id, deaths)
     failure = Failure("worker_died", f"the task is quarantined: {deaths} workers died over it, at last one of its own")
-    return replace(_cancelled(job, {}), ending="error", failure=failure)
+    return replace(cancelled(job, {}), ending="error", failure=failure)

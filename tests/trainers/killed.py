@@ -29,9 +29,10 @@ from trainers.cli import main
 from trainers.journal import Journal
 
 SMALLEST = (
+    *("--preset=none", "--protocol=plain", "--max-length=1024", "--no-bf16"),
     *("--env-args", "data=generated", "size=tiny", "length=12", "max_steps=4"),
-    # Shaping gives groups a signal that a model without a solved game lacks.
-    *("--rewards", "admissible=0.3", "no_repeats=0.2"),
+    # Shaping and a penalty give groups a signal that a model without a solved game lacks.
+    *("--rewards", "admissible=0.3", "no_repeats=0.2", "--inadmissible-penalty=0.1"),
     *(
         "--tasks=2",
         "--num-generations=4",
