@@ -23,7 +23,7 @@ MAY_IMPORT = {
 }
 PUBLIC = {
     "configs": """CollectConfig CompareConfig ConfigError EnvConfig EvalConfig ExportConfig ModelConfig PlayConfig
-        RunConfig ViewConfig WarmStartConfig add_arguments as_yaml build documentation read_yaml""",
+        RunConfig TrainConfig ViewConfig WarmStartConfig add_arguments as_yaml build documentation read_yaml""",
     "envs": """BackendError ContractError DataError EnvError Expert Outcome RegistryError Spec Task TaskError TaskSet
         TextEnv Tool find make register specs""",
     "envs.alfworld": "ALFWorldExpert Game Play generate_game generated_tasks load_game shortest_plan",

@@ -50,7 +50,7 @@ def quiet() -> None:
     """No progress bars of transformers, and no warnings of libraries about one another, for the process."""
     from transformers.utils import logging
 
-    logging.disable_progress_bar()
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     warnings.simplefilter("ignore", FutureWarning)
 
 

@@ -57,8 +57,8 @@ class Checkpoints:
         for file in path.iterdir():
             if file.is_file():
                 _flush(file)
-        with atomic_file(path / STATE) as file:
-            file.write(json.dumps({"best": best, "run": state}, indent=1).encode())
+        with atomic_file(path / STATE) as opened:
+            opened.write(json.dumps({"best": best, "run": state}, indent=1).encode())
         if best:
             self._name_best(path)
         keep = {*self.all()[-self._limit :], self.best()}

@@ -36,7 +36,7 @@ def _remedy(config: TrainConfig, go_on: str) -> str:
     rows, episodes = config.per_device_train_batch_size, config.capacity
     # A resumed run takes these: they change no update and no episode.
     resumed = [f"lower --per-device-train-batch-size (now {rows})"] if rows > 1 else []
-    resumed += [] if config.gradient_checkpointing else ["set --gradient-checkpointing true"]
+    resumed += [] if config.gradient_checkpointing else ["set --gradient-checkpointing"]
     resumed += [f"lower --capacity (now {episodes})"] if episodes > 1 else []
     anew = [f"a lower --max-length (now {config.max_length})"]
     anew += [] if config.use_peft else ["--use-peft"]

@@ -10,7 +10,7 @@ from rollout.export.rows import Row, dump
 from rollout.trajectory import Step, Trajectory
 
 if TYPE_CHECKING:
-    from datasets import Dataset  # type: ignore[import-untyped]
+    from datasets import Dataset
 
 
 def episodes_dataset(trajectories: Iterable[Trajectory]) -> Dataset:

@@ -32,7 +32,7 @@ def test_every_command_has_help_with_an_example_and_stands_in_the_readme(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--env", "alfworld", "--algo", "grpo"], "Training, which would need none, is not built yet"),
+        (["--evn", "alfworld", "--algo", "grpo"], "unknown option '--evn'. Did you mean '--env'?"),
         (["plya"], "unknown command 'plya'. Did you mean 'play'?"),
         (["play", "--sede", "3"], "unknown option '--sede'. Did you mean '--seed'?"),
         (["play", "--seed", "x"], "command line: seed: 'x' is not integer"),

@@ -24,7 +24,7 @@ def test_an_allocation_that_fails_names_the_options_to_lower_and_the_command_to_
         torch.empty(1 << 55)
     assert isinstance(raised.value.__cause__, RuntimeError)
     assert raised.value.remedy == (
-        "Lower --per-device-train-batch-size (now 8) or set --gradient-checkpointing true or lower --capacity "
+        "Lower --per-device-train-batch-size (now 8) or set --gradient-checkpointing or lower --capacity "
         f"(now 128), and go on with: {GO_ON}\nOr begin anew with a lower --max-length (now 900) or --use-peft."
     )
 
