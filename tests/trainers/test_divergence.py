@@ -126,7 +126,7 @@ def test_evaluations_are_held_against_those_of_the_same_name() -> None:
 
 @pytest.mark.parametrize(("measure", "value"), [("loss", "nan"), ("grad_norm", "inf"), ("grad_norm", "nan")])
 def test_a_loss_or_gradient_that_is_no_number_ends_the_run(measure: str, value: str) -> None:
-    with pytest.raises(TrainingError, match=rf"iteration 7: the {measure} is {value}.*--resume"):
+    with pytest.raises(TrainingError, match=rf"iteration 7: the {measure} is {value}.*--model RUN"):
         seen(iterations(**{measure: lambda i: float(value) if i == 7 else 0.1}))
 
 
