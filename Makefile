@@ -35,6 +35,7 @@ clean:
 	$(PYTHON) -m venv .venv
 
 .venv/run.stamp: pyproject.toml | .venv/bin/python
+	@echo 'installing into .venv: a few minutes, the first time'
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable .
 	touch $@
 

@@ -173,7 +173,7 @@ class LearningConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainConfig(PlayingConfig, LearningConfig):
+class TrainConfig(LearningConfig, PlayingConfig):
     """Train a model on an environment: play, learn, evaluate, in turns; score it before and after on held-out tasks.
 
     Options that are not given come from the preset of environment, algorithm and model.

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from envs import TaskError, TextEnv
-from envs.protocol import Protocol
 from rollout.engine import Sampling
 from rollout.lineage import fingerprint
 from rollout.policy import ModelPolicy, Policy
@@ -91,18 +89,13 @@ def _model(
 ) -> Policy:
     from rollout.engines.hf import HFEngine
     from rollout.loading import load_model
-    from rollout.rendering import Renderer
+    from rollout.rendering import Renderer, renderers
 
     model, tokenizer = load_model(checkpoint(name), dtype=dtype, device=device)
     stop_ids = Renderer(tokenizer).stop_ids
     engine = HFEngine(model, tokenizer, capacity=capacity, max_length=max_length, stop_ids=stop_ids)
-    by_schema = lru_cache(maxsize=None)(lambda talk: Renderer(tokenizer, talk.schemas))
-
-    def renderer(talk: Protocol) -> Renderer:
-        return by_schema(talk)
-
     about = {"dtype": str(model.dtype), "template": fingerprint(str(tokenizer.chat_template))}
-    return ModelPolicy(engine, renderer, sampling, name=name, window=window, about=about)
+    return ModelPolicy(engine, renderers(tokenizer), sampling, name=name, window=window, about=about)
 
 
 def checkpoint(name: str) -> str:

@@ -8,11 +8,11 @@ of the next reply. That in-between is found by rendering a short conversation ab
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
-from envs.protocol import Message, ToolCall
+from envs.protocol import Message, Protocol, ToolCall
 from rollout.errors import ModelError
 
 if TYPE_CHECKING:
@@ -173,3 +173,13 @@ class Renderer:
 _FIRST = "first question"
 _USER = Message("user", _FIRST)
 _CALL = ToolCall("call00000", "step", '{"action": "look"}')
+
+
+def renderers(tokenizer: PreTrainedTokenizerBase) -> Callable[[Protocol], Renderer]:
+    """A tokenizer's renderer for each protocol, made once: it depends on the functions that the protocol offers."""
+
+    @cache
+    def renderer(talk: Protocol) -> Renderer:
+        return Renderer(tokenizer, talk.schemas)
+
+    return renderer

@@ -6,7 +6,7 @@ import asyncio
 import tempfile
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from configs import TrainConfig
@@ -15,7 +15,7 @@ from rollout.engines.choice import choose_engine
 from rollout.engines.probe import TOLERANCE, probe, scorer
 from rollout.loading import best_device, load_model, load_tokenizer
 from rollout.policy import ModelPolicy
-from rollout.rendering import Renderer
+from rollout.rendering import Renderer, renderers
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -99,23 +99,21 @@ def rollouts_on_ray(
 
 def make_engine(kind: str, path: str, capacity: int, max_length: int) -> Engine:
     """An engine in an actor of its own."""
-    tokenizer = load_tokenizer(path)
-    stop_ids = Renderer(tokenizer).stop_ids
     if kind == "vllm":
         from rollout.engines.vllm import VLLMEngine
 
+        stop_ids = Renderer(load_tokenizer(path)).stop_ids
         return VLLMEngine(path, capacity=capacity, max_length=max_length, stop_ids=stop_ids)
     from rollout.engines.hf import HFEngine
 
     model, tokenizer = load_model(path)
+    stop_ids = Renderer(tokenizer).stop_ids
     return HFEngine(model, tokenizer, capacity=capacity, max_length=max_length, stop_ids=stop_ids)
 
 
 def make_policy(path: str, name: str, sampling: Sampling, window: int | None, engine: Engine) -> ModelPolicy:
     """A policy in an actor of its own."""
-    tokenizer = load_tokenizer(path)
-    by_schema = lru_cache(maxsize=None)(lambda talk: Renderer(tokenizer, talk.schemas))
-    return ModelPolicy(engine, lambda talk: by_schema(talk), sampling, name=name, window=window)
+    return ModelPolicy(engine, renderers(load_tokenizer(path)), sampling, name=name, window=window)
 
 
 def _vllm(

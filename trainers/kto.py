@@ -75,7 +75,7 @@ class EpisodeKTOTrainer(KTOTrainer):
     ) -> None:
         if unpaired.good in (0, len(unpaired.rows)):
             missing = "bad" if unpaired.good else "good"
-            remedy = "Collect more episodes, of tasks that are solved sometimes but not always, or set a threshold"
+            remedy = "Collect more episodes, of tasks that are solved sometimes but not always"
             raise no_rows(f"no {missing} episode among {len(unpaired.rows)} rows", unpaired.left_out, remedy)
         if args.per_device_train_batch_size < 2:
             raise TrainingError(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import ExitStack
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +25,7 @@ from rollout.engines.choice import choose_engine
 from rollout.files import atomic_file
 from rollout.lineage import describe_env, describe_protocol, fingerprint, versions
 from rollout.loading import load_model
-from rollout.rendering import Renderer
+from rollout.rendering import renderers
 from rollout.rollouts import LocalRollouts, Rollouts
 from rollout.runner import Stage
 from rollout.store import Store, StoreError
@@ -152,17 +151,12 @@ def _policies(
     config: TrainConfig, served: Served, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase
 ) -> tuple[ModelPolicy, ModelPolicy]:
     """The one that explores, and the one that is scored."""
-    by_schema = lru_cache(maxsize=None)(lambda talk: Renderer(tokenizer, talk.schemas))
-
-    def renderer(talk: Protocol) -> Renderer:
-        return by_schema(talk)
-
     about = {"dtype": str(model.dtype), "template": fingerprint(str(tokenizer.chat_template))}
     samplings = (
         Sampling(config.temperature, config.top_p, max_new_tokens=config.max_completion_length),
         Sampling(config.eval_temperature, max_new_tokens=config.max_completion_length),
     )
-    name = model_name(config)
+    name, renderer = model_name(config), renderers(tokenizer)
     explores, scored = (
         ModelPolicy(served.engine, renderer, one, name=name, window=config.window, about=about) for one in samplings
     )

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
@@ -25,6 +25,9 @@ from trainers.algorithms import GROUP_RELATIVE
 from trainers.arguments import quiet
 from trainers.generation import Stopped
 from trainers.memory import within_memory
+
+if TYPE_CHECKING:
+    from trainers.session import Session
 
 _SMALLEST: dict[str, Any] = {
     "iterations": 2,
@@ -67,7 +70,7 @@ def run(config: TrainConfig) -> int:
     return _report(config, folder, before, after)
 
 
-def _run(session: Any) -> tuple[Result | None, Result | None]:
+def _run(session: Session) -> tuple[Result | None, Result | None]:
     from trainers.leaving import leave
 
     before = _score(session, "before", 0)
@@ -110,7 +113,7 @@ def _tell(config: TrainConfig, folder: Path) -> int:
     return 0
 
 
-def _train(session: Any) -> None:
+def _train(session: Session) -> None:
     if session.config.algo in GROUP_RELATIVE:
         from trainers.online import train_online
 
@@ -121,7 +124,7 @@ def _train(session: Any) -> None:
         train_rounds(session)
 
 
-def _score(session: Any, name: str, iteration: int) -> Result | None:
+def _score(session: Session, name: str, iteration: int) -> Result | None:
     config = session.config
     if not config.eval_tasks:
         return None
