@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 _OWN: dict[str, dict[str, Any]] = {
-    "alfworld": {"max_tokens": 2_000_000, "max_completion_length": 16},
-    "dbbench": {"max_tokens": 2_500_000, "max_completion_length": 96},
+    "alfworld": {"max_completion_length": 16},
+    "dbbench": {"max_completion_length": 96},
 }
 """What each environment needs."""
 
@@ -23,7 +23,7 @@ class WarmStartConfig:
     output_dir: Path | None = None
     """Where model and tokenizer are written (also -o); runs/warm-start-DATE where none is given."""
 
-    size: str = "small"
+    size: str = "tiny"
     """Of the rooms of ALFWorld's generated games: tiny, small, medium or full."""
 
     difficulty: int = 1
@@ -47,9 +47,8 @@ class WarmStartConfig:
     num_attention_heads: int = 4
     """Its query heads; there are half as many key-value heads."""
 
-    max_tokens: int | None = None
-    """Tokens to train on: expert episodes, hardly a task of them twice. 2 million where
-    none is given."""
+    max_tokens: int = 3_400_000
+    """Tokens to train on: expert episodes, hardly a task of them twice."""
 
     batch_tokens: int = 1024
     """Tokens of one update, about."""
@@ -66,10 +65,11 @@ class WarmStartConfig:
     observation_weight: float = 0.2
     """What a token that is not the expert's counts in the loss; reading teaches to copy names."""
 
-    slip_rate: float = 0.1
-    """How often an action that leads nowhere precedes the expert's; it counts as little as an observation."""
+    unsure: float = 0.7
+    """The share of lessons by a player who is unsure, and checks nearly always what it knows before it acts: a habit
+    that training can find out to be worthless."""
 
-    bf16: bool = True
+    bf16: bool = False
     """Train in bfloat16 by autocast; the weights stay float32."""
 
     eval_episodes: int = 200
@@ -82,7 +82,7 @@ class WarmStartConfig:
     """Tokens of one turn in these tasks at most; 16 in ALFWorld and 96 in DB-Bench where none is given."""
 
     seed: int = 0
-    """Of weights, tasks and slips."""
+    """Of weights, tasks and players."""
 
     json: bool = False
     """Print the result as JSON."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import count
+from itertools import cycle
 from typing import Any
 
 import envs
@@ -21,13 +21,15 @@ NUMBERS = tuple(f" {number}" for number in range(41))
 _TOKENS_A_LESSON = 200
 """About a lesson's length, so that few tasks are played twice."""
 
+CHECKS = ("look", "inventory")
+"""What costs a turn and changes nothing."""
+
 _NAME = re.compile(r"([A-Za-z]+) \d+\b")
-_LAST_NAME = re.compile(r"\S+ \d+$")
 
 
 class ALFWorldCourse(Course):
-    """The expert's episodes of the tasks of `train`, in their order: when all are played they are played again, with
-    other slips. What the expert does not solve is left out.
+    """The expert's episodes of the tasks of `train`, in their order; when all are played they are played again. What
+    the expert does not solve is left out.
 
     Attributes:
         tasks: how many different ones.
@@ -46,12 +48,12 @@ class ALFWorldCourse(Course):
     def lessons(self) -> Iterator[Lesson]:
         env = envs.make(self.env, split="train", data="generated", size=self.config.size, length=self.tasks)
         talk, expert = env.protocol(self.config.protocol), env.expert()
-        for epoch in count():
-            dice = random.Random(f"slips/{self.config.seed}/{epoch}")
-            for task in env.tasks:
-                lesson = _play(Episode(env, talk, task.id), expert, self.config.slip_rate, dice)
-                if lesson is not None:
-                    yield lesson
+        dice = random.Random(f"checks/{self.config.seed}")
+        for number, task in enumerate(cycle(env.tasks)):
+            checks = CHECKS if self.unsure(number / self.tasks, dice) else ()
+            lesson = _play(Episode(env, talk, task.id, checks, dice), expert)
+            if lesson is not None:
+                yield lesson
 
     def vocabulary(self, heard: Sequence[Lesson]) -> Vocabulary:
         """A name is a word that a number follows somewhere; what stands between names and numbers are the phrases,
@@ -62,40 +64,11 @@ class ALFWorldCourse(Course):
         return Vocabulary((*NUMBERS, *names, *learn_phrases(talks, cut)))
 
     def env_args(self, tasks: int) -> Mapping[str, Any]:
-        return {"data": "generated", "size": self.config.size}
+        return {"data": "generated", "size": self.config.size, "max_steps": 20}
 
 
-def _play(episode: Episode, expert: Expert, slip_rate: float, dice: random.Random) -> Lesson | None:
-    """The expert's episode, but for the slips, of which it is not told."""
-    visited: list[str] = []
-
-    def step(action: str, *, imitate: bool) -> None:
-        episode.step(action, imitate=imitate)
-        if action.startswith("go to ") and action not in visited:
-            visited.append(action)
-
+def _play(episode: Episode, expert: Expert) -> Lesson | None:
     expert.reset(episode.observation, episode.info)
     while not episode.over:
-        action = expert.act(episode.observation, episode.info)
-        if dice.random() < slip_rate and (slip := _slip(action, episode.info, visited, dice)):
-            step(slip, imitate=False)
-        if not episode.over:
-            step(action, imitate=True)
+        episode.step(expert.act(episode.observation, episode.info))
     return episode.lesson()
-
-
-def _slip(action: str, info: Mapping[str, Any], visited: Sequence[str], dice: random.Random) -> str | None:
-    """A command after which the expert's is as right as before: a look, a way back on the way to elsewhere, or what is
-    impossible here."""
-    admissible = info["admissible_commands"]
-    elsewhere = [command for command in admissible if command.startswith("go to ") and command != action]
-    leaving = action.startswith("go to ")
-    kind = dice.choice(("look", "back", "impossible"))
-    if kind == "back" and leaving:
-        back = [command for command in elsewhere if command in visited]
-        return dice.choice(back) if back else None
-    if kind == "impossible" and elsewhere:
-        place = dice.choice(elsewhere).removeprefix("go to ")
-        command = f"open {place}" if leaving else _LAST_NAME.sub(place, action)
-        return None if command in admissible else command
-    return dice.choice(("look", "inventory"))

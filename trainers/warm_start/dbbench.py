@@ -32,12 +32,17 @@ PAIRS = tuple(f"{number:02}" for number in range(100))
 NAMING = ("list_of_", "list of ", "List Of ", "_records", " records", " Records", "_name", " name", " Name")
 """How names of tables and columns begin or end."""
 
+CHECKS = ("SELECT DATABASE()", "SELECT VERSION()")
+"""What costs a turn and changes nothing."""
+
 _PIECES = 600
+_TOKENS_A_LESSON = 120
+"""About a lesson's length."""
+
 _KNOWN = 0.005
 """The share of the lessons that hold a word of the language; a name's word is in hardly two."""
 
 _WORD = re.compile(r"[^\W\d_]+")
-_QUOTED_NAME = re.compile("`([^`]+)`")
 
 
 class DBBenchCourse(Course):
@@ -54,15 +59,13 @@ class DBBenchCourse(Course):
     def lessons(self) -> Iterator[Lesson]:
         env = envs.make(self.env, split="train", generate={"count": 1, "difficulty": self.config.difficulty})
         talk = env.protocol(self.config.protocol)
-        dice = random.Random(f"slips/{self.config.seed}")
-        for task in renamed_tasks(self.config.difficulty, self.config.seed):
+        dice = random.Random(f"checks/{self.config.seed}")
+        for number, task in enumerate(renamed_tasks(self.config.difficulty, self.config.seed)):
             env.tasks = TaskSet[Task]([task])
-            episode = Episode(env, talk, task.id)
-            statement = write_statement(task)
-            if dice.random() < self.config.slip_rate:
-                episode.step(_misspelt(statement, dice), imitate=False)
-            episode.step(statement, imitate=True)
-            episode.step(f"answer: {json.dumps(task.label, ensure_ascii=False)}", imitate=True)
+            unsure = self.unsure(number * _TOKENS_A_LESSON / self.config.max_tokens, dice)
+            episode = Episode(env, talk, task.id, CHECKS if unsure else (), dice)
+            episode.step(write_statement(task))
+            episode.step(f"answer: {json.dumps(task.label, ensure_ascii=False)}")
             lesson = episode.lesson()
             if lesson is not None:
                 yield lesson
@@ -87,7 +90,7 @@ class DBBenchCourse(Course):
         )
 
     def env_args(self, tasks: int) -> Mapping[str, Any]:
-        return {"generate": {"difficulty": self.config.difficulty, "count": tasks}, "max_steps": 6}
+        return {"generate": {"difficulty": self.config.difficulty, "count": tasks}, "max_steps": 5}
 
 
 def renamed_tasks(difficulty: int, seed: int) -> Iterator[DBTask]:
@@ -128,10 +131,3 @@ def _dated(intent: Intent, question: str) -> list[str]:
     """The columns that are ordered as text: dates, and years, which "earliest" may mean as well."""
     dated = [test.column for test in intent.conditions if test.values and isinstance(test.values[0], date)]
     return [*dated, intent.measure] if TEMPORAL & {*_WORD.findall(question)} else dated
-
-
-def _misspelt(statement: str, dice: random.Random) -> str:
-    """The statement with one of its names cut short and gone on wrongly."""
-    name = dice.choice(_QUOTED_NAME.findall(statement))
-    wrong = name[: dice.randint(1, len(name))] + dice.choice("aeiou")
-    return statement.replace(f"`{name}`", f"`{wrong}`")

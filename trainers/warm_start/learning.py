@@ -1,4 +1,4 @@
-"""The training loop of the warm start: rows of like length in a batch, AdamW, a cosine."""
+"""The training loop of the warm start: rows of like length in a batch, Muon, a cosine."""
 
 from __future__ import annotations
 
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 _POOL = 16
 """Batches that are sorted by length together: padding is below 3%, and each batch is still of many tasks."""
+
+_MUON = 5.0
+"""Muon's learning rate, in AdamW's."""
 
 _SMOOTH = 25
 """Updates over which loss and accuracy are reported."""
@@ -110,21 +113,23 @@ def train(
     """
     import torch
 
-    optimizer = _optimizer(model, weight_decay)
+    optimizers = _optimizers(model, weight_decay)
     model.train()
     begun, tokens, seen = time.monotonic(), 0, 0
     progress = Progress(0, 0, math.nan, math.nan, 0.0, 0.0)
     last: deque[tuple[float, float]] = deque(maxlen=_SMOOTH)
     for batch in batches(rows, batch_tokens):
         rate = learning_rate * schedule(tokens / max_tokens, warmup_ratio)
-        for group in optimizer.param_groups:
-            group["lr"] = rate
+        for optimizer, share in optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = share * rate
         with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
             loss, expert_loss, accuracy = weighted_loss(model, batch, observation_weight)
-        optimizer.zero_grad(set_to_none=True)
+        model.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
+        for optimizer, _ in optimizers:
+            optimizer.step()
         tokens, seen = tokens + sum(len(row.ids) for row in batch), seen + len(batch)
         last.append((expert_loss, accuracy))
         recent = [sum(values) / len(last) for values in zip(*last, strict=True)]
@@ -203,15 +208,15 @@ def weighted_loss(
     return (losses * weights).sum() / weights.sum(), losses[chosen].mean().item(), right.float().mean().item()
 
 
-def _optimizer(model: PreTrainedModel, weight_decay: float) -> torch.optim.Optimizer:
+def _optimizers(model: PreTrainedModel, weight_decay: float) -> list[tuple[torch.optim.Optimizer, float]]:
+    """Muon for the matrices between embedding and head, with which a model needs half of the tokens that it needs with
+    AdamW; AdamW for the rest. With each, the share of the learning rate that it takes: Muon's steps are scaled to
+    AdamW's (2502.16982, equation 4), and larger ones are stable."""
     import torch
 
-    weights = list(model.parameters())
-    return torch.optim.AdamW(
-        [
-            {"params": [weight for weight in weights if weight.dim() > 1], "weight_decay": weight_decay},
-            {"params": [weight for weight in weights if weight.dim() < 2], "weight_decay": 0.0},
-        ],
-        betas=(0.9, 0.98),
-        fused=True,
-    )
+    embeddings = {id(weight) for module in (model.get_input_embeddings(),) for weight in module.parameters()}
+    matrices = [weight for weight in model.parameters() if weight.dim() == 2 and id(weight) not in embeddings]
+    others = [weight for weight in model.parameters() if weight.dim() != 2 or id(weight) in embeddings]
+    muon = torch.optim.Muon(matrices, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw")
+    adamw = torch.optim.AdamW(others, betas=(0.9, 0.98), weight_decay=0.0, fused=True)
+    return [(muon, _MUON), (adamw, 1.0)]

@@ -1,16 +1,20 @@
-"""Expert episodes as conversations, and as token ids with a weight for each."""
+"""Expert episodes as conversations, and as token ids."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from random import Random
 from typing import Any
 
 from envs import TextEnv
 from envs.protocol import Message, Protocol
 from rollout.rendering import Renderer
 
-_Turn = tuple[Message, bool, tuple[Message, ...]]
+_Turn = tuple[Message, tuple[Message, ...]]
+
+_UNSURE = 0.9
+"""How often an unsure player makes each of its checks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,15 +23,15 @@ class Lesson:
 
     Attributes:
         opening: the messages before the first reply.
-        turns: each reply, whether it is worth imitating, and the messages that follow it (none after the last).
+        turns: each reply, and the messages that follow it (none after the last).
     """
 
     opening: tuple[Message, ...]
-    turns: tuple[tuple[Message, bool, tuple[Message, ...]], ...]
+    turns: tuple[_Turn, ...]
 
     def messages(self) -> list[Message]:
         """The whole conversation."""
-        return [*self.opening, *(message for reply, _, shown in self.turns for message in (reply, *shown))]
+        return [*self.opening, *(message for reply, shown in self.turns for message in (reply, *shown))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,26 +45,42 @@ class Row:
 class Episode:
     """An episode that is written down as it is played.
 
+    Args:
+        env: with its tasks.
+        talk: the protocol.
+        task: its id.
+        checks: what the player does nearly always before it acts, one after the other; nothing if it is sure.
+        dice: decide whether it does; they are thrown for each check.
+
     Attributes:
         observation: the last one.
         info: what came with it.
         over: whether the episode has ended.
     """
 
-    def __init__(self, env: TextEnv[Any], talk: Protocol, task: str) -> None:
+    def __init__(self, env: TextEnv[Any], talk: Protocol, task: str, checks: Sequence[str], dice: Random) -> None:
         self._env, self._talk = env, talk
+        self._checks, self._dice = checks, dice
         self.observation, self.info = env.reset(options={"task": task})
         self.over = False
         self._opening = tuple(talk.open(self.observation, self.info))
         self._turns: list[_Turn] = []
 
-    def step(self, action: str, *, imitate: bool) -> None:
-        """Play an action; `imitate` says whether it is worth imitating."""
+    def step(self, action: str) -> None:
+        """Play an action, and before it the checks."""
+        for check in self._checks:
+            if self._dice.random() < _UNSURE and not self.over:
+                self._play(check)
+        if not self.over:
+            self.observation, self.info = self._play(action)
+
+    def _play(self, action: str) -> tuple[str, dict[str, Any]]:
         reply = self._talk.write(action)
-        self.observation, _, terminated, truncated, self.info = self._env.step(action)
+        observation, _, terminated, truncated, info = self._env.step(action)
         self.over = terminated or truncated
-        shown = () if self.over else tuple(self._talk.show(reply, [self.observation], self.info))
-        self._turns.append((reply, imitate, shown))
+        shown = () if self.over else tuple(self._talk.show(reply, [observation], info))
+        self._turns.append((reply, shown))
+        return observation, info
 
     def lesson(self) -> Lesson | None:
         """What was played, or None if that did not solve the task."""
@@ -78,9 +98,9 @@ def as_row(lesson: Lesson, renderer: Renderer, encode: Callable[[str], Sequence[
     ids = renderer.open(lesson.opening)
     chosen = [False] * len(ids)
     (end,) = renderer.stop_ids
-    for reply, imitate, shown in lesson.turns:
+    for reply, shown in lesson.turns:
         said = [*encode(reply.content), end]
         between = renderer.extend(said, shown) if shown else []
         ids += said + between
-        chosen += [imitate] * len(said) + [False] * len(between)
+        chosen += [True] * len(said) + [False] * len(between)
     return Row(tuple(ids), tuple(chosen))

@@ -47,7 +47,6 @@ def make(
         TaskError: if there is no such room size, difficulty or protocol.
         ModelError: if TRL has no such chat template.
     """
-    assert config.max_tokens is not None
     course = _COURSES[config.env](config)
     endless = course.lessons()
     heard = list(islice(endless, _HEARD))
