@@ -28,6 +28,10 @@ class PlayingConfig(EnvConfig):
     rounds: int = 2
     """How often an iteration plays further tasks in place of groups without a signal; 1 takes what it gets."""
 
+    max_staleness: int = 0
+    """Go on playing while the trainer updates: by how many iterations the weights that sampled the oldest token of an
+    episode may be behind the trainer's. 0 plays and learns in turns."""
+
     max_turns: int | None = None
     """Turns of a training episode at most; the environment's own limit where none is given. Evaluation keeps that."""
 
@@ -243,5 +247,13 @@ class TrainConfig(LearningConfig, PlayingConfig):
             raise ConfigError("workers and engines are Ray's actors. Add --ray auto.")
         if self.ray != "off" and self.use_peft:
             raise ConfigError("use_peft: on Ray all weights are sent. Train them all, or leave --ray off.")
+        if self.max_staleness < 0:
+            raise ConfigError(f"max_staleness is {self.max_staleness}, and must be 0 at least.")
+        if self.max_staleness and offline:
+            raise ConfigError(f"max_staleness: {self.algo} plays and learns in turns. Use it with grpo and its like.")
+        if self.max_staleness and self.load_in_4bit and self.engine != "vllm":
+            raise ConfigError("max_staleness: weights of four bits have no copy to play with. Use --engine vllm.")
+        if self.max_staleness and self.curriculum == "turns":
+            raise ConfigError("max_staleness: episodes of any iteration are alike. Leave out --curriculum turns.")
         if self.save_total_limit < 2:
             raise ConfigError("save_total_limit is below 2: one checkpoint must stay whole while the next is written.")

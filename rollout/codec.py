@@ -66,7 +66,7 @@ def _plain_step(step: Step) -> dict[str, Any]:
     plain["reply"] = step.reply.to_dict()
     plain["tokens"] = None if step.tokens is None else [getattr(step.tokens, name) for name in Tokens.__slots__]
     timing = step.timing
-    plain["timing"] = [round(seconds, 6) for seconds in (timing.queue, timing.model, timing.env)]
+    plain["timing"] = [round(seconds, 6) for seconds in (timing.queue, timing.model, timing.env, timing.prefill)]
     return plain
 
 

@@ -40,6 +40,7 @@ class Completion:
         version: of the weights that sampled it.
         queue: seconds until the first token was begun.
         model: seconds from then to the last.
+        prefill: of these, until the first token was there; 0 where the engine does not know.
     """
 
     ids: tuple[int, ...]
@@ -48,6 +49,7 @@ class Completion:
     version: int = 0
     queue: float = 0.0
     model: float = 0.0
+    prefill: float = 0.0
 
 
 class EngineError(Exception):

@@ -205,6 +205,6 @@ class _Play:
             version=reply.version,
             progress=answer.info.get("progress"),
             state=before.info.get("state"),
-            timing=Timing(reply.queue, reply.model, round(time.monotonic() - begun, 6)),
+            timing=Timing(reply.queue, reply.model, round(time.monotonic() - begun, 6), reply.prefill),
         )
         return answer, step

@@ -59,6 +59,7 @@ class Reply:
     version: int = 0
     queue: float = 0.0
     model: float = 0.0
+    prefill: float = 0.0
 
 
 class Player(Interface):
@@ -164,7 +165,7 @@ class _ModelPlayer:
         # Six decimals are what the episode store keeps: training must see the same numbers before and after a restart.
         logprobs = tuple(round(logprob, 6) for logprob in done.logprobs)
         tokens = Tokens(tuple(new), tuple(done.ids), logprobs)
-        return Reply(message, tokens, done.finish, done.version, done.queue, done.model)
+        return Reply(message, tokens, done.finish, done.version, done.queue, done.model, done.prefill)
 
     async def close(self) -> None:
         await self._policy.engine.release(self._episode.id)

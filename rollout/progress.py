@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from dataclasses import replace
 from types import TracebackType
 
 from rich.console import Console, Group, RenderableType
@@ -13,11 +14,22 @@ from rich.text import Text
 
 from rollout.account import Account
 from rollout.episode import Job
+from rollout.timeline import Timeline
 from rollout.trajectory import Trajectory
+
+REMEDIES = {
+    "idle": "play more episodes in one run: the last ones leave places empty",
+    "environment": "play more episodes at once (--workers)",
+    "queue": "more places in the engine (--capacity)",
+}
+"""For each of `Spent.losses` that playing alone has."""
+
+FULL = "the engine is full; take a faster one"
 
 
 class LiveProgress:
-    """Watches a run and shows it; a context manager. Where the output is no terminal it stays silent.
+    """Watches a run and shows it; a context manager. Where the output is no terminal it draws nothing, and says
+    only at its end where the time of a model that played went.
 
     Args:
         planned: how many episodes there are to play.
@@ -34,6 +46,7 @@ class LiveProgress:
         )
         self._task = self._bar.add_task("episodes", total=planned)
         self._waits: dict[int, str] = {}
+        self._timeline = Timeline()
         self._solved = self._scored = self._failed = self._tokens = 0
         self._begun = time.monotonic()
         console = console or Console(stderr=True)
@@ -42,6 +55,7 @@ class LiveProgress:
 
     def waits(self, slot: int, job: Job, cause: str) -> None:
         """The episode in a slot waits for `env` or `model`; "" when it is over."""
+        self._timeline.waits(slot, job, cause)
         if cause:
             self._waits[slot] = cause
         else:
@@ -49,6 +63,7 @@ class LiveProgress:
 
     def ended(self, trajectory: Trajectory, account: Account) -> None:
         """An episode is on disk and booked."""
+        self._timeline.ended(trajectory, account)
         self._scored += trajectory.scored
         self._solved += bool(trajectory.success)
         self._failed += trajectory.failure is not None
@@ -65,6 +80,10 @@ class LiveProgress:
     ) -> None:
         if self._shown:
             self._live.stop()
+        spent = self._timeline.end()
+        spent = replace(spent, wall=spent.playing)  # what comes after the last episode is not playing
+        if error is None and spent.busy:
+            self._live.console.print(Text(spent.line(REMEDIES, FULL)), soft_wrap=True)
 
     def _draw(self) -> RenderableType:
         seconds = max(1e-9, time.monotonic() - self._begun)

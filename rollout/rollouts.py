@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-from rollout.episode import Job
-from rollout.runner import Stage, Stop, play
+from rollout.runner import Jobs, Stage, Stop, play
 
 
 class Rollouts(Protocol):
@@ -18,7 +17,7 @@ class Rollouts(Protocol):
 
     stage: Stage
 
-    async def play(self, jobs: Iterable[Job], *, slots: int | None = None, stop: Stop | None = None) -> None:
+    async def play(self, jobs: Jobs, *, slots: int | None = None, stop: Stop | None = None) -> None:
         """As `rollout.runner.play`: every job is on disk and booked when this returns, or owed if it was stopped."""
 
     async def sync(self) -> int:
@@ -40,7 +39,7 @@ class LocalRollouts:
         self.stage = stage
         self._sync = sync
 
-    async def play(self, jobs: Iterable[Job], *, slots: int | None = None, stop: Stop | None = None) -> None:
+    async def play(self, jobs: Jobs, *, slots: int | None = None, stop: Stop | None = None) -> None:
         await play(self.stage, jobs, slots=slots, stop=stop)
 
     async def sync(self) -> int:

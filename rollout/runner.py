@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
@@ -22,6 +22,9 @@ from rollout.trajectory import Trajectory
 log = logging.getLogger(__name__)
 
 Scorer = Callable[[Trajectory], Trajectory]
+
+Jobs = Iterable[Job] | AsyncIterable[Job]
+"""In the order in which they begin, taken one by one; where they come asynchronously, a slot waits for its next."""
 
 
 class Watcher(Protocol):
@@ -73,12 +76,12 @@ class Stage:
         return usual if self.max_turns is None else min(self.max_turns, usual)
 
 
-async def play(stage: Stage, jobs: Iterable[Job], *, slots: int | None = None, stop: Stop | None = None) -> None:
+async def play(stage: Stage, jobs: Jobs, *, slots: int | None = None, stop: Stop | None = None) -> None:
     """Play every job and book it once it is on disk.
 
     Args:
         stage: with whom, where, and by which rules.
-        jobs: in the order in which they begin; taken one by one.
+        jobs: see `Jobs`.
         slots: episodes at once; the policy's capacity if None.
         stop: asks for an early end. What was not begun stays owed; what was cut off is booked as cancelled.
 
@@ -87,7 +90,7 @@ async def play(stage: Stage, jobs: Iterable[Job], *, slots: int | None = None, s
     """
     stop = stop or Stop()
     writer = Writer(stage)
-    source = iter(jobs)
+    source = one_by_one(jobs)
     count = stage.policy.capacity if slots is None else slots
     with on_signals(stop):
         tasks = [asyncio.create_task(_slot(number, stage, source, writer, stop)) for number in range(max(1, count))]
@@ -109,10 +112,10 @@ async def play(stage: Stage, jobs: Iterable[Job], *, slots: int | None = None, s
             raise result
 
 
-async def _slot(number: int, stage: Stage, source: Iterator[Job], writer: Writer, stop: Stop) -> None:
+async def _slot(number: int, stage: Stage, source: AsyncIterator[Job], writer: Writer, stop: Stop) -> None:
     host = make_host(stage.env, stage.deadlines)
     try:
-        while not stop.gently.is_set() and (job := next(source, None)) is not None:
+        while not stop.gently.is_set() and (job := await anext(source, None)) is not None:
 
             def watch(cause: str, job: Job = job) -> None:
                 if stage.watcher is not None:
@@ -181,6 +184,27 @@ class Writer:
                 continue
             for _, written in batch:
                 written.set_result(None)
+
+
+def one_by_one(jobs: Jobs) -> AsyncIterator[Job]:
+    """Jobs for several slots to take from."""
+    return aiter(jobs) if isinstance(jobs, AsyncIterable) else _AtHand(iter(jobs))
+
+
+class _AtHand:
+    """Not an asynchronous generator, which two slots could not wait for at once."""
+
+    def __init__(self, jobs: Iterator[Job]) -> None:
+        self._jobs = jobs
+
+    def __aiter__(self) -> AsyncIterator[Job]:
+        return self
+
+    async def __anext__(self) -> Job:
+        try:
+            return next(self._jobs)
+        except StopIteration:
+            raise StopAsyncIteration from None
 
 
 def cancelled(job: Job, lineage: dict[str, Any]) -> Trajectory:

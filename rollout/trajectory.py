@@ -45,11 +45,13 @@ class Timing:
         queue: waiting for a place in the engine's batch.
         model: in the engine.
         env: in the environment, its own queue included.
+        prefill: of `model`, until the first token; 0 where the engine does not say.
     """
 
     queue: float = 0.0
     model: float = 0.0
     env: float = 0.0
+    prefill: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,14 +17,27 @@ from rich.text import Text
 from eval.history import Record, flat, number
 from rollout.account import Account
 from rollout.episode import Job
+from rollout.spent import Spent
 from rollout.trajectory import Trajectory
+
+REMEDIES = {
+    "idle": "play more episodes an iteration (--tasks), or play on while it trains (--max-staleness 1)",
+    "environment": "play in more processes (--ray auto --workers N)",
+    "queue": "more places in the engine (--capacity), or more engines (--ray auto --engines N)",
+    "train": "play on while it trains (--max-staleness 1); where it does, training is what must be faster",
+    "sync": "play more episodes for each update of the engine's weights (--tasks)",
+    "other": "train for longer (--iterations): most of it was to start what plays",
+}
+"""For each of `Spent.losses`."""
+
+FULL = "the engine is full; take a faster one, or more of them (--ray auto --engines N)"
 
 
 class TrainingDisplay:
     """Shows a training run; a context manager, and a watcher of the episodes that are played in it.
 
-    On a terminal it draws; elsewhere it prints a line an iteration. Records that it is given before it is entered are
-    an earlier session's, and not printed again.
+    On a terminal it draws; elsewhere it prints a line an iteration. At the end it says where the time went. Records
+    that it is given before it is entered are an earlier session's, and not printed again.
 
     Args:
         iterations: how many there are to do.
@@ -44,6 +57,7 @@ class TrainingDisplay:
         self._last: Record = {}
         self._held_out: dict[str, Record] = {}
         self._seconds: Counter[str] = Counter()
+        self._spent = Spent()
         # Kept on the screen at its end: it holds the run's last figures.
         self._live = Live(get_renderable=self._draw, console=self._console, refresh_per_second=4)
 
@@ -75,6 +89,10 @@ class TrainingDisplay:
             self._before = self._done
         elif not self._console.is_terminal:
             self._print(Text(self._line(record)))
+
+    def spent(self, spent: Spent) -> None:
+        """Take in where an iteration's time went."""
+        self._spent += spent
 
     def note(self, text: str) -> None:
         """Say something that stays on the screen, such as a warning."""
@@ -108,6 +126,8 @@ class TrainingDisplay:
         self._bar.update(self._phase, visible=False)
         if self._console.is_terminal:
             self._live.stop()
+        if error is None and self._spent.playing:
+            self._print(Text(self._spent.line(REMEDIES, FULL)))
 
     def _print(self, text: Text) -> None:
         # A pipe has no width: a line stays a line.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import tempfile
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
     from rollout.cluster.rollouts import RayRollouts
+    from rollout.engines.hf import HFEngine
     from rollout.runner import Stage
 
 
@@ -29,12 +31,14 @@ class Served:
     """An engine beside a trainer.
 
     Attributes:
-        engine: what samples.
-        sync: brings it to the trainer's weights; returns their version.
+        engine: what samples for training.
+        scored: what samples for evaluation, mostly the same.
+        sync: brings both to the trainer's weights; returns their version.
         exact: whether engine and trainer compute the same log-probabilities, so that none need be corrected.
     """
 
     engine: Engine
+    scored: Engine
     sync: Callable[[], Awaitable[int]]
     exact: bool
 
@@ -58,9 +62,24 @@ def open_engine(config: TrainConfig, path: str, model: PreTrainedModel, tokenize
         return _vllm(config, path, model, tokenizer, stop_ids)
     from rollout.engines.hf import HFEngine
 
-    engine = HFEngine(model, tokenizer, capacity=config.capacity, max_length=config.max_length, stop_ids=stop_ids)
+    make = partial(HFEngine, capacity=config.capacity, max_length=config.max_length, stop_ids=stop_ids)
+    engine = make(model, tokenizer)
+    if config.max_staleness and config.ray == "off":
+        return _beside(make, engine)
     # The engine works on the trainer's own module: it only has to forget what it computed with older weights.
-    return Served(engine, engine.new_version, exact=True)
+    return Served(engine, engine, engine.new_version, exact=True)
+
+
+def _beside(make: Callable[..., HFEngine], scored: HFEngine) -> Served:
+    """An engine that works while the trainer does, on a copy of the model; it is scored when the trainer rests."""
+    # A tokenizer of its own too: they must not be used by two threads at once.
+    engine = make(copy.deepcopy(scored.model), copy.deepcopy(scored.tokenizer))
+
+    async def sync() -> int:
+        await scored.new_version()
+        return await engine.update_weights(scored.model.state_dict())
+
+    return Served(engine, scored, sync, exact=False)
 
 
 def rollouts_on_ray(
@@ -142,4 +161,4 @@ def _vllm(
         await probe(engine, scorer(model), prompt, version=version, tolerance=TOLERANCE[dtype])
         return version
 
-    return Served(engine, sync, exact=False)
+    return Served(engine, engine, sync, exact=False)

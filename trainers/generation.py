@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from rollout.account import Account
 from rollout.episode import Job
@@ -25,11 +26,25 @@ class Played:
         groups: to learn from, in the order in which their tasks were begun.
         episodes: all that were played, in the same order; failed ones too.
         account: of the groups.
+        staleness: of each group, where episodes are played ahead: by how many updates the oldest weights that sampled
+            a token of it are behind the trainer's.
     """
 
     groups: list[Group] = field(default_factory=list)
     episodes: list[Trajectory] = field(default_factory=list)
     account: GroupAccount = field(default_factory=GroupAccount)
+    staleness: list[int] = field(default_factory=list)
+
+    def check(self) -> None:
+        """See to it that there is something to learn.
+
+        Raises:
+            TrainingError: if no episode could be scored, or no group has a signal.
+        """
+        if not any(episode.scored for episode in self.episodes):
+            raise _without_score(self)
+        if not self.groups:
+            raise _without_signal(self)
 
 
 class Stopped(Exception):
@@ -37,7 +52,7 @@ class Stopped(Exception):
 
 
 class Generation:
-    """Plays the groups of one iteration after another.
+    """Plays the groups of one iteration after another; the trainer waits meanwhile (`trainers.ahead` does otherwise).
 
     An iteration begins `tasks` tasks. Groups without a signal are dropped, and others are played in their place, round
     by round (dynamic sampling: DAPO, 2503.14476, section 3.2), `rounds` times at most. What a round plays depends on
@@ -76,12 +91,12 @@ class Generation:
             Stopped: if the user asked for it.
             TrainingError: if no episode could be scored, or no group has a signal.
         """
-        buffer = GroupBuffer(self.size)
+        buffer, account = GroupBuffer(self.size), GroupAccount()
         places: dict[str, int] = {}
         groups: list[Group] = []
         episodes: dict[str, Trajectory] = {}
         for _ in range(self.rounds):
-            count = min(self.tasks, buffer.tasks_needed(self.tasks)) if episodes else self.tasks
+            count = min(self.tasks, account.tasks_needed(self.tasks)) if episodes else self.tasks
             jobs = [job for _ in range(count) for job in self.order.next()]
             if not jobs:
                 break
@@ -90,14 +105,34 @@ class Generation:
             for episode in sorted(self._ended(jobs), key=lambda one: places[one.id]):
                 episodes[episode.id] = episode
                 group = buffer.add(episode)
-                if group is not None and group.members and (self._every_group or group.has_signal):
+                if group is None:
+                    continue
+                account.enter(group)
+                if group.members and (self._every_group or group.has_signal):
                     groups.append(group)
         self.order.saw(episodes.values())
-        played = Played(groups, list(episodes.values()), buffer.account)
-        _check_scored(played)
-        if not groups:
-            raise _without_signal(played)
+        played = Played(groups, list(episodes.values()), account)
+        played.check()
         return played
+
+    def sync(self) -> None:
+        """Bring the engine to the trainer's weights."""
+        asyncio.run(self.rollouts.sync())
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint keeps, as JSON."""
+        return self.order.state()
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on where a checkpoint was made."""
+        self.order.restore(state)
+
+    def end(self) -> None:
+        """The last iteration has been played."""
+
+    def close(self) -> None:
+        """Give the rollouts back."""
+        asyncio.run(self.rollouts.close())
 
     def _ended(self, jobs: list[Job]) -> list[Trajectory]:
         known = [self._stored.pop(job.id) for job in jobs if job.id in self._stored]
@@ -107,7 +142,7 @@ class Generation:
     def _play(self, jobs: list[Job]) -> list[Trajectory]:
         stage, stop = self.rollouts.stage, Stop()
         ended: list[Trajectory] = []
-        tap = _Tap(stage.watcher, ended)
+        tap = Tap(stage.watcher, ended.append)
         stage.account.expect(job.id for job in jobs)
         self.rollouts.stage = replace(stage, watcher=tap)
         try:
@@ -121,30 +156,29 @@ class Generation:
 
 
 @dataclass(slots=True)
-class _Tap:
-    """Keeps the episodes that end, and tells the one that watches."""
+class Tap:
+    """Takes the episodes that end, and tells the one that watches."""
 
     watcher: Watcher | None
-    ended_: list[Trajectory]
+    take: Callable[[Trajectory], None]
 
     def waits(self, slot: int, job: Job, cause: str) -> None:
         if self.watcher is not None:
             self.watcher.waits(slot, job, cause)
 
     def ended(self, trajectory: Trajectory, account: Account) -> None:
-        self.ended_.append(trajectory)
+        self.take(trajectory)
         if self.watcher is not None:
             self.watcher.ended(trajectory, account)
 
 
-def _check_scored(played: Played) -> None:
-    if not any(episode.scored for episode in played.episodes):
-        kinds = Counter(episode.failure.kind if episode.failure else episode.ending for episode in played.episodes)
-        first = next((episode.failure.message for episode in played.episodes if episode.failure), "")
-        raise TrainingError(
-            f"none of {len(played.episodes)} episodes could be scored ({_listed(kinds)}; the first: {first})",
-            remedy="Mend what failed (train-agent collect with the same options shows it), then go on with --resume.",
-        )
+def _without_score(played: Played) -> TrainingError:
+    kinds = Counter(episode.failure.kind if episode.failure else episode.ending for episode in played.episodes)
+    first = next((episode.failure.message for episode in played.episodes if episode.failure), "")
+    return TrainingError(
+        f"none of {len(played.episodes)} episodes could be scored ({_listed(kinds)}; the first: {first})",
+        remedy="Mend what failed (train-agent collect with the same options shows it), then go on with --resume.",
+    )
 
 
 def _without_signal(played: Played) -> TrainingError:

@@ -8,10 +8,9 @@ it is dropped, and other tasks are played in its place (dynamic sampling: DAPO, 
 from __future__ import annotations
 
 import math
-from collections import Counter, deque
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,44 +63,53 @@ class Group:
 
 @dataclass(slots=True)
 class GroupAccount:
-    """What became of every episode: `episodes = trained + dropped + masked + waiting`.
+    """What became of the episodes of groups: `episodes = trained + dropped + masked`.
 
     Attributes:
-        episodes: all that came in.
+        episodes: all of them.
         trained: members of groups with a signal.
-        dropped: members of groups without one.
+        dropped: members of groups without one, or of stale ones.
         masked: failed ones by class, and cancelled ones.
-        waiting: in groups that are not complete yet.
-        groups: complete groups by kind (see `Group.kind`).
+        groups: by kind (see `Group.kind`); `stale` were sampled by weights that are too old.
     """
 
     episodes: int = 0
     trained: int = 0
     dropped: int = 0
     masked: Counter[str] = field(default_factory=Counter)
-    waiting: int = 0
     groups: Counter[str] = field(default_factory=Counter)
 
     @property
     def signal_share(self) -> float | None:
         """The share of groups with a signal among those with two or more scored members; None before the first."""
-        compared = self.groups.total() - self.groups["too few"]
+        compared = self.groups.total() - self.groups["too few"] - self.groups["stale"]
         return self.groups["signal"] / compared if compared else None
 
     @property
     def balanced(self) -> bool:
         """Whether every episode is accounted for."""
-        return self.episodes == self.trained + self.dropped + self.masked.total() + self.waiting
+        return self.episodes == self.trained + self.dropped + self.masked.total()
 
-    def close(self, group: Group) -> None:
-        """Enter a complete group, whose episodes were counted as they came in."""
-        kind = group.kind
+    def enter(self, group: Group, *, stale: bool = False) -> None:
+        """Take a complete group in."""
+        kind = "stale" if stale else group.kind
         self.groups[kind] += 1
+        self.episodes += len(group.members) + len(group.masked)
         if kind == "signal":
             self.trained += len(group.members)
         else:
             self.dropped += len(group.members)
         self.masked.update(episode.failure.kind if episode.failure else episode.ending for episode in group.masked)
+
+    def tasks_needed(self, count: int) -> int:
+        """How many more tasks to begin so that `count` groups with a signal may be expected.
+
+        They are reckoned with the share of groups that had a signal so far; with one group added to it, so that a bad
+        start asks for many tasks and not for infinitely many.
+        """
+        share = (self.groups["signal"] + 1) / (self.groups.total() + 1)
+        # A hair less, or rounding in the share would ask for one task too many.
+        return max(0, math.ceil((count - self.groups["signal"]) / share - 1e-9))
 
 
 def score(trajectory: Trajectory) -> float:
@@ -125,42 +133,28 @@ def form_groups(trajectories: Iterable[Trajectory]) -> tuple[list[Group], GroupA
     by_task: dict[str, list[Trajectory]] = {}
     for trajectory in trajectories:
         by_task.setdefault(trajectory.task, []).append(trajectory)
-    account = GroupAccount(episodes=sum(map(len, by_task.values())))
+    account = GroupAccount()
     groups = [_group(episodes) for episodes in by_task.values()]
     for group in groups:
-        account.close(group)
+        account.enter(group)
     return [group for group in groups if group.has_signal], account
 
 
 class GroupBuffer:
-    """Takes episodes as they end and gives groups with a signal.
+    """Takes episodes as they end and gives groups as they are complete.
 
     The samples `k * size` to `(k + 1) * size - 1` of a task are one group, as `rollout.jobs.plan` numbers them, so a
     task may be played again while an earlier group of it is still open.
 
     Args:
         size: members of a group, at least 2.
-
-    Attributes:
-        account: of all episodes that came in.
     """
 
     def __init__(self, size: int) -> None:
         if size < 2:
             raise ContractError(f"groups of {size} cannot be compared", remedy="Set num_generations to 2 or more.")
         self.size = size
-        self.account = GroupAccount()
         self._open: dict[tuple[str, int], dict[int, Trajectory]] = {}
-        self._ready: deque[Group] = deque()
-
-    def __len__(self) -> int:
-        """How many groups with a signal are ready."""
-        return len(self._ready)
-
-    @property
-    def open_groups(self) -> int:
-        """How many groups have begun and are not complete."""
-        return len(self._open)
 
     def add(self, trajectory: Trajectory) -> Group | None:
         """Take an episode, once, after its last attempt.
@@ -176,73 +170,9 @@ class GroupBuffer:
         if trajectory.sample in members:
             raise ContractError("the episode is in the buffer already", where=trajectory.id)
         members[trajectory.sample] = trajectory
-        self.account.episodes += 1
-        self.account.waiting += 1
         if len(members) < self.size:
             return None
-        group = _group(members.values())
-        del self._open[key]
-        self.account.waiting -= self.size
-        self.account.close(group)
-        if group.has_signal:
-            self._ready.append(group)
-        return group
-
-    def take(self, count: int) -> list[Group]:
-        """The first `count` groups with a signal, or as many as there are; they leave the buffer."""
-        return [self._ready.popleft() for _ in range(min(count, len(self._ready)))]
-
-    def tasks_needed(self, count: int) -> int:
-        """How many more tasks to begin so that `count` groups with a signal may be expected.
-
-        Open groups, and those to come, are reckoned with the share of groups that had a signal so far; with one group
-        added to it, so that a bad start asks for many tasks and not for infinitely many.
-        """
-        complete = self.account.groups.total()
-        share = (self.account.groups["signal"] + 1) / (complete + 1)
-        missing = count - len(self._ready) - share * len(self._open)
-        # A hair less, or rounding in the share would ask for one task too many.
-        return max(0, math.ceil(missing / share - 1e-9))
-
-    def state(self) -> dict[str, Any]:
-        """What a checkpoint keeps, as JSON: ids of episodes, which the store holds, and the account."""
-        account = {name: getattr(self.account, name) for name in GroupAccount.__slots__}
-        return {
-            "size": self.size,
-            "account": {**account, "masked": dict(account["masked"]), "groups": dict(account["groups"])},
-            "ready": [[episode.id for episode in (*group.members, *group.masked)] for group in self._ready],
-            "open": [[episode.id for episode in members.values()] for members in self._open.values()],
-        }
-
-    @classmethod
-    def restore(cls, state: Mapping[str, Any], trajectories: Iterable[Trajectory]) -> GroupBuffer:
-        """The buffer of a checkpoint.
-
-        Args:
-            state: from `state`.
-            trajectories: the store's, those of the buffer among them.
-
-        Raises:
-            DataError: if the store lacks one.
-        """
-        by_id = {trajectory.id: trajectory for trajectory in trajectories}
-
-        def found(ids: Iterable[str]) -> list[Trajectory]:
-            try:
-                return [by_id[id] for id in ids]
-            except KeyError as error:
-                remedy = "The checkpoint and the folder's episodes are of different runs; resume from another."
-                raise DataError(f"the store lacks the episode {error}", remedy=remedy) from None
-
-        buffer = cls(state["size"])
-        account = state["account"]
-        masked, groups = Counter(account["masked"]), Counter(account["groups"])
-        buffer.account = GroupAccount(**{**account, "masked": masked, "groups": groups})
-        buffer._ready.extend(_group(found(ids)) for ids in state["ready"])
-        for ids in state["open"]:
-            members = found(ids)
-            buffer._open[members[0].task, members[0].sample // buffer.size] = {one.sample: one for one in members}
-        return buffer
+        return _group(self._open.pop(key).values())
 
 
 def _group(episodes: Iterable[Trajectory]) -> Group:

@@ -29,6 +29,7 @@ from transformers import PrinterCallback
 from trl.models.utils import disable_gradient_checkpointing
 from trl.trainer.grpo_config import GRPOConfig
 from trl.trainer.grpo_trainer import GRPOTrainer
+from trl.trainer.utils import add_fused_lm_head
 
 from trainers.batch import Row, collate, null_row, with_null_rows
 from trainers.errors import TrainingError
@@ -185,14 +186,15 @@ class EpisodeGRPOTrainer(GRPOTrainer):
                     part["old_per_token_logps"] = self._logprobs(model, part)
                 if self.beta != 0.0:
                     part["ref_per_token_logps"] = self._reference_logprobs(part)
-        if self._importance_cap is not None:
-            self._weigh(parts, self._importance_cap)
+            if self._importance_cap is not None:
+                self._weigh(model, parts, self._importance_cap)
 
-    def _weigh(self, parts: Sequence[MicroBatch], cap: float) -> None:
+    def _weigh(self, model: Any, parts: Sequence[MicroBatch], cap: float) -> None:
         sums = torch.zeros(3, device=self.accelerator.device)
         for part in parts:
             mask = part["completion_mask"]
-            ratio = ((part["old_per_token_logps"] - part["sampling_per_token_logps"]) * mask).exp()
+            now = part["old_per_token_logps"] if self.temperature == 1 else self._logprobs_as_sampled(model, part)
+            ratio = ((now - part["sampling_per_token_logps"]) * mask).exp()
             weights = ratio.clamp(max=cap)
             # Every loss here is linear in the size of the advantage: a token's weight may as well be its advantage's.
             part["advantages"] = part["advantages"] * weights
@@ -200,6 +202,16 @@ class EpisodeGRPOTrainer(GRPOTrainer):
         mean, capped, count = self.accelerator.reduce(sums, reduction="sum").tolist()
         self._metrics["train"]["importance/mean"].append(mean / max(count, 1.0))
         self._metrics["train"]["importance/capped"].append(capped / max(count, 1.0))
+
+    def _logprobs_as_sampled(self, model: Any, part: MicroBatch) -> torch.Tensor:
+        """(B, T): at temperature 1, as engines give them; TRL's are at the temperature of the sampling."""
+        base = model.get_base_model() if hasattr(model, "peft_config") else model
+        forward = base.forward
+        add_fused_lm_head(base, cast_lm_head_to_fp32=self.args.cast_lm_head_to_fp32, outputs=("log_probs", "entropy"))
+        try:
+            return self._logprobs(model, part)
+        finally:
+            base.forward = forward
 
     def _reference_logprobs(self, part: MicroBatch) -> torch.Tensor:
         model: Any = self.model

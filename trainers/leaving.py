@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -9,8 +10,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 from eval.result import Result
 from eval.view import token_strings
+from eval.view.timeline import CELLS, TIMELINE
 from eval.view.training import write_learning_curve, write_training_report
-from rollout.files import atomic_folder
+from rollout.files import atomic_file, atomic_folder
 from trainers.card import Training, write_card
 from trainers.checkpoints import save_model
 from trainers.opening import model_name
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def leave(session: Session, before: Result | None, after: Result | None) -> None:
-    """Write `model/`, `eval/`, `learning_curve.svg` and `report.html` into the run's folder.
+    """Write `model/`, `eval/`, `learning_curve.svg`, `timeline.json` and `report.html` into the run's folder.
 
     Raises:
         StoreError: if the disk does not take them.
@@ -56,5 +58,9 @@ def _leave_model(session: Session, folder: Path, before: Result | None, after: R
 
 def _leave_report(session: Session, after: Result | None) -> None:
     write_learning_curve(session.folder)
+    rows = session.timeline.rows(CELLS)
+    if rows is not None:  # a run that was over when it was resumed has left them
+        with atomic_file(session.folder / TIMELINE) as file:
+            file.write(json.dumps({"iteration": session.standing.iteration, **rows}).encode())
     evaluation = session.folder / "evals" / "after" if after is not None else None
     write_training_report(session.folder, evaluation, tokens_of=token_strings(cast(Any, session.tokenizer)))

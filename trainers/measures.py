@@ -11,11 +11,13 @@ from rollout.trajectory import Trajectory
 from trainers.groups import GroupAccount, score
 
 
-def measures(episodes: Sequence[Trajectory], account: GroupAccount | None = None) -> dict[str, Any]:
+def measures(
+    episodes: Sequence[Trajectory], account: GroupAccount | None = None, staleness: Sequence[int] = ()
+) -> dict[str, Any]:
     """Means over scored episodes (`success`, `return`, `turns`, `episode_tokens`) and over their turns
     (`tokens_per_turn`, `invalid`, `inadmissible`, `repetition`: the share that repeats the action before), `overlong`,
-    the share of episodes that filled their context, `failed` by class, and the groups by kind. What there is nothing of
-    is left out.
+    the share of episodes that filled their context, `failed` by class, the groups by kind, and the groups' `staleness`.
+    What there is nothing of is left out.
     """
     scored = [episode for episode in episodes if episode.scored]
     steps = [step for episode in scored for step in episode.steps]
@@ -38,6 +40,8 @@ def measures(episodes: Sequence[Trajectory], account: GroupAccount | None = None
     if account is not None:
         found["groups"] = dict(account.groups)
         found["signal_share"] = account.signal_share
+    if staleness:
+        found["staleness"] = {"mean": fmean(staleness), "max": max(staleness)}
     return found
 
 

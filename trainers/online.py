@@ -157,7 +157,7 @@ class _Loop(TrainerCallback):
         self._logs.append(logs)
         if state.global_step % self._updates == 0:
             learned = {**self._lessons.facts, **_mean(self._logs)}
-            session.seconds["train"] = time.monotonic() - self._lessons.begun
+            session.took("train", self._lessons.begun)
             self._logs = []
             session.changed()
             control.should_save = session.finish(self._lessons.played, learned)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import copy
+import os
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +22,7 @@ from eval.protocols import EvalProtocol
 from rewards import Mixture
 from rollout import ModelPolicy, Sampling, read_trajectories
 from rollout.account import Account
+from rollout.cluster.rollouts import RayRollouts
 from rollout.collect import ResumeError
 from rollout.engines.choice import choose_engine
 from rollout.files import atomic_file
@@ -29,9 +32,13 @@ from rollout.rendering import renderers
 from rollout.rollouts import LocalRollouts, Rollouts
 from rollout.runner import Stage
 from rollout.store import Store, StoreError
+from rollout.timeline import Timeline
+from trainers.ahead import Ahead
+from trainers.backlog import Backlog
 from trainers.checkpoints import Checkpoints
 from trainers.display import TrainingDisplay
 from trainers.engines import Served, open_engine, rollouts_on_ray
+from trainers.errors import TrainingError
 from trainers.generation import Generation
 from trainers.guards import refuse_evaluation_tasks
 from trainers.journal import Journal
@@ -56,6 +63,9 @@ def open_session(config: TrainConfig, folder: Path) -> Session:
         EnvError: wrong options, a model or data that is missing, training tasks that are evaluated too (`TaskError`), a
             folder that holds another run (`ResumeError`).
     """
+    if config.max_staleness and int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        remedy = "Train in one process, or leave --max-staleness at 0."
+        raise TrainingError("episodes are played ahead for one training process, and there are several", remedy=remedy)
     with ExitStack() as undo:
         env = open_training_env(config)
         undo.callback(env.close)
@@ -74,10 +84,12 @@ def open_session(config: TrainConfig, folder: Path) -> Session:
         undo.callback(journal.close)
         served = open_engine(config, path, model, tokenizer)
         undo.callback(lambda: asyncio.run(served.engine.close()))
+        undo.callback(lambda: asyncio.run(served.scored.close()))
         display = TrainingDisplay(config.iterations)
+        timeline = Timeline(display)
         player, scored = _policies(config, served, model, tokenizer)
         lineage = _lineage(config, env, talk, player)
-        stage = Stage(env, player, talk, store, Account(()), lineage=lineage, scorer=scorer, watcher=display)
+        stage = Stage(env, player, talk, store, Account(()), lineage=lineage, scorer=scorer, watcher=timeline)
         order = TaskOrder(env.tasks, config.num_generations, config.seed, by_success=config.curriculum == "success")
         rollouts: Rollouts = LocalRollouts(stage, served.sync)
         if config.ray != "off":
@@ -90,14 +102,19 @@ def open_session(config: TrainConfig, folder: Path) -> Session:
             tokenizer=tokenizer,
             rollouts=rollouts,
             scored=scored,
-            order=order,
             generation=_generation(config, rollouts, order, folder),
             journal=journal,
             display=display,
+            timeline=timeline,
             checkpoints=Checkpoints(folder, config.save_total_limit),
-            exact=served.exact,
+            exact=served.exact and not config.max_staleness,
         )
         _go_on(session)
+        if config.max_staleness:
+            # So that versions count iterations, and those of episodes on disk can be held against new ones.
+            served.engine.version = session.standing.iteration
+            if isinstance(rollouts, RayRollouts):
+                rollouts.version = session.standing.iteration
         undo.pop_all()
     return session
 
@@ -156,9 +173,12 @@ def _policies(
         Sampling(config.temperature, config.top_p, max_new_tokens=config.max_completion_length),
         Sampling(config.eval_temperature, max_new_tokens=config.max_completion_length),
     )
-    name, renderer = model_name(config), renderers(tokenizer)
+    name = model_name(config)
+    # Episodes that are played ahead are played in another thread, and a tokenizer must not be in two.
+    tokenizers = (copy.deepcopy(tokenizer) if config.max_staleness else tokenizer, tokenizer)
     explores, scored = (
-        ModelPolicy(served.engine, renderer, one, name=name, window=config.window, about=about) for one in samplings
+        ModelPolicy(engine, renderers(words), one, name=name, window=config.window, about=about)
+        for engine, words, one in zip((served.engine, served.scored), tokenizers, samplings, strict=True)
     )
     return explores, scored
 
@@ -173,19 +193,21 @@ def _lineage(config: TrainConfig, env: TextEnv[Any], talk: Protocol, policy: Mod
     }
 
 
-def _generation(config: TrainConfig, rollouts: Rollouts, order: TaskOrder, folder: Path) -> Generation:
+def _generation(config: TrainConfig, rollouts: Rollouts, order: TaskOrder, folder: Path) -> Generation | Ahead:
     penalties = config.invalid_penalty or config.inadmissible_penalty
     # SFT and KTO compare no episodes; a penalty by turn is a signal of its own.
     every_group = bool(penalties) or config.smoke or config.algo in ("sft", "kto")
-    return Generation(
-        rollouts,
-        order,
-        size=config.num_generations,
-        tasks=config.tasks,
-        rounds=1 if every_group else config.rounds,
-        every_group=every_group,
-        stored=read_trajectories(folder) if config.resume else (),
-    )
+    shared: dict[str, Any] = {
+        "size": config.num_generations,
+        "tasks": config.tasks,
+        "rounds": 1 if every_group else config.rounds,
+        "every_group": every_group,
+        "stored": read_trajectories(folder) if config.resume else (),
+    }
+    if not config.max_staleness:
+        return Generation(rollouts, order, **shared)
+    bounded = Backlog(order, max_staleness=config.max_staleness, iterations=config.iterations, **shared)
+    return Ahead(rollouts, bounded)
 
 
 def _claim(config: TrainConfig, folder: Path) -> None:
@@ -225,7 +247,7 @@ def _go_on(session: Session) -> None:
         state = last[1]
         best = state.pop("best")
         session.standing = Standing(**state, best=None if best is None else (best[0], best[1]))
-        session.order.restore(session.standing.order)
+        session.generation.restore(session.standing.order)
     session.rewind()
     for record in read_metrics(session.folder):
         session.watchdog.observe(record)

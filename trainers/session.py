@@ -25,14 +25,15 @@ from eval.result import Result
 from rollout.engine import Sampling
 from rollout.policy import Policy
 from rollout.rollouts import Rollouts
+from rollout.timeline import Timeline
 from rollout.trajectory import Trajectory
+from trainers.ahead import Ahead
 from trainers.checkpoints import Checkpoints, load_weights
 from trainers.display import TrainingDisplay
 from trainers.divergence import Watchdog
 from trainers.generation import Generation, Played, Stopped
 from trainers.journal import Journal
 from trainers.measures import measures
-from trainers.tasks import TaskOrder
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -47,7 +48,7 @@ class Standing:
         episodes: how many have been played.
         seconds: of playing and learning.
         best: the highest success on the selecting tasks, and after which iteration; None before the first.
-        order: of the tasks (`TaskOrder.state`).
+        order: of the tasks, and groups on their way (`Generation.state`).
     """
 
     iteration: int = 0
@@ -69,9 +70,10 @@ class Session:
         tokenizer: the model's.
         rollouts: where episodes are played, with the model's newest weights after `sync`.
         scored: the same model as it is scored.
-        order: of the tasks.
+        generation: plays the episodes of one iteration after another.
         journal: `metrics.jsonl`.
         display: for the terminal.
+        timeline: of the slots.
         exact: whether the engine computes the trainer's own log-probabilities.
     """
 
@@ -82,10 +84,10 @@ class Session:
     tokenizer: PreTrainedTokenizerBase
     rollouts: Rollouts
     scored: Policy
-    order: TaskOrder
-    generation: Generation
+    generation: Generation | Ahead
     journal: Journal
     display: TrainingDisplay
+    timeline: Timeline
     checkpoints: Checkpoints
     exact: bool = True
     standing: Standing = field(default_factory=Standing)
@@ -101,13 +103,15 @@ class Session:
             Stopped: if the user asked for an end.
             TrainingError: if they teach nothing.
         """
+        self.timeline.begin()
         self.sync()
         number = self.standing.iteration
         limit = self._turns(number)
         if limit is not None:
             self.rollouts.stage = replace(self.rollouts.stage, max_turns=limit)
-        self.display.phase("play", self.config.tasks * self.config.num_generations)
-        with self.timed("play"):
+        ahead = bool(self.config.max_staleness)
+        self.display.phase("wait" if ahead else "play", self.config.tasks * self.config.num_generations)
+        with self.timed("wait" if ahead else "play"):
             played = self.generation.play()
         self.standing.episodes += len(played.episodes)
         self.display.phase("train")
@@ -121,7 +125,7 @@ class Session:
         """Bring the engine to the model's weights, if they have changed."""
         if self._stale:
             with self.timed("sync"):
-                asyncio.run(self.rollouts.sync())
+                self.generation.sync()
             self._stale = False
 
     def finish(self, played: Played, learned: dict[str, Any]) -> bool:
@@ -139,16 +143,21 @@ class Session:
         """
         standing, config = self.standing, self.config
         standing.iteration += 1
-        standing.order = self.order.state()
-        standing.seconds += self.seconds.get("play", 0.0) + self.seconds.get("train", 0.0)
+        standing.order = self.generation.state()
+        standing.seconds += sum(self.seconds.get(cause, 0.0) for cause in ("play", "wait", "train"))
+        if self.over:
+            self.generation.end()
         number = standing.iteration
+        spent = self.timeline.end()
+        self.display.spent(spent)
         if self._due(config.eval_steps) and config.select_tasks:
             self._select(number)
-        spent = sum(self.seconds.values())
         tokens = learned.get("trained_tokens", 0) + sum(_sampled(episode) for episode in played.episodes)
         record = {"kind": "iteration", "iteration": number, "episodes": standing.episodes}
-        record |= measures(played.episodes, played.account) | learned
-        record |= {"tokens_per_second": tokens / max(spent, 1e-9), "seconds": dict(self.seconds), "time": time.time()}
+        record |= measures(played.episodes, played.account, played.staleness) | learned
+        seconds = dict(self.seconds)
+        record |= {"tokens_per_second": tokens / max(sum(seconds.values()), 1e-9), "seconds": seconds}
+        record |= {**spent.measures(), "time": time.time()}
         self.seconds.clear()
         self._record(record)
         return self._due(config.save_steps) or self._best_now or self.over
@@ -226,12 +235,17 @@ class Session:
         try:
             yield
         finally:
-            self.seconds[cause] = self.seconds.get(cause, 0.0) + time.monotonic() - begun
+            self.took(cause, begun)
+
+    def took(self, cause: str, begun: float) -> None:
+        """Count the seconds since `begun` towards a cause."""
+        self.seconds[cause] = self.seconds.get(cause, 0.0) + time.monotonic() - begun
+        self.timeline.phase(cause, begun)
 
     def close(self) -> None:
         """Give everything back."""
         self.journal.close()
-        asyncio.run(self.rollouts.close())
+        self.generation.close()
         asyncio.run(self.scored.close())
         self.rollouts.stage.store.close()
         self.env.close()

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from envs import Task
+from envs.errors import DataError
 from rollout.episode import Job
 from rollout.jobs import episode_seed
 from rollout.trajectory import Trajectory
@@ -49,8 +50,19 @@ class TaskOrder:
         epoch, place = divmod(self._taken[kind], len(tasks))
         self._taken[kind] += 1
         task = random.Random(f"{self._seed}/{kind}/{epoch}").sample(tasks, len(tasks))[place]
-        samples = range(epoch * self._size, (epoch + 1) * self._size)
-        return [Job(task, sample, episode_seed(self._seed, task.id, sample)) for sample in samples]
+        return self._group(task, epoch * self._size)
+
+    def again(self, task: str, first: int) -> list[Job]:
+        """The episodes of a group that `next` has given before: of the task with this id, from this sample on.
+
+        Raises:
+            DataError: if there is no such task.
+        """
+        for tasks in self._by_type.values():
+            for one in tasks:
+                if one.id == task:
+                    return self._group(one, first)
+        raise DataError("the task is not among those of the run", where=task, remedy="Resume with the run's own data.")
 
     def saw(self, trajectories: Iterable[Trajectory]) -> None:
         """Take note of what was solved."""
@@ -62,13 +74,17 @@ class TaskOrder:
 
     def state(self) -> dict[str, Any]:
         """What a checkpoint keeps, as JSON."""
-        return {"drawn": self._drawn, "taken": self._taken, "rates": self._rates}
+        return {"drawn": self._drawn, "taken": dict(self._taken), "rates": dict(self._rates)}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on where a checkpoint was made."""
         self._drawn = state["drawn"]
         self._taken = {**self._taken, **state["taken"]}
         self._rates = dict(state["rates"])
+
+    def _group(self, task: Task, first: int) -> list[Job]:
+        samples = range(first, first + self._size)
+        return [Job(task, sample, episode_seed(self._seed, task.id, sample)) for sample in samples]
 
     def _kind(self) -> str:
         kinds = list(self._by_type)

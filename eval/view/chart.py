@@ -1,4 +1,4 @@
-"""Charts as SVG text: axes, lines, interval bars and stacked areas. Only what a training run needs.
+"""Charts as SVG text: axes, lines, interval bars and stacked bars. Only what a training run needs.
 
 Attributes only and no style sheet: the report's content security policy allows none inside the picture. The ground is
 white, so that it reads on a light page and on a dark one.
@@ -64,12 +64,11 @@ class Frame:
         """A point of the data."""
         return f'<circle cx="{self.x(x):.1f}" cy="{self.y(y):.1f}" r="4" fill="{colour}"/>'
 
-    def band(self, xs: Sequence[float], lower: Sequence[float], upper: Sequence[float], colour: str) -> str:
-        """The area between two lines."""
-        up = [(self.x(x), self.y(y)) for x, y in zip(xs, upper, strict=True)]
-        down = [(self.x(x), self.y(y)) for x, y in zip(xs, lower, strict=True)]
-        corners = " ".join(f"{x:.1f},{y:.1f}" for x, y in [*up, *reversed(down)])
-        return f'<polygon points="{corners}" fill="{colour}" fill-opacity="0.75"/>'
+    def bar(self, begin: float, end: float, low: float, high: float, colour: str) -> str:
+        """A box between two values on either axis, with a little room to the next one."""
+        gap = min(1.0, (self.x(end) - self.x(begin)) / 5)
+        size = f'width="{self.x(end) - self.x(begin) - gap:.1f}" height="{self.y(low) - self.y(high):.1f}"'
+        return f'<rect x="{self.x(begin):.1f}" y="{self.y(high):.1f}" {size} fill="{colour}"/>'
 
 
 def picture(width: int, height: int, label: str, content: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from eval.view import chart
 from eval.view.chart import COLOURS, Frame, Point
 from eval.view.pack import TokensOf
 from eval.view.report import write_report
+from eval.view.timeline import read_timeline, time_svg
 from rollout.codec import CodecError, decode
 from rollout.files import atomic_file
 from rollout.trajectory import Trajectory
@@ -71,11 +72,24 @@ def write_learning_curve(run: str | Path) -> Path:
     return path
 
 
-def training_section(records: Records, note: str = "") -> str:
-    """The learning curve as a part of a report's page, which can be folded away."""
-    picture = learning_curve_svg(records).replace(f" {chart.XMLNS}", "")
-    head = html.escape(f"Learning curve. {note}".strip())
-    return f'<details class="training" open><summary>{head}</summary>{picture}</details>'
+def training_section(records: Records, note: str = "", last: Mapping[str, Any] | None = None) -> str:
+    """The parts of a report's page above its episodes, which can be folded away: the learning curve, and where the time
+    went.
+
+    Args:
+        records: of the run.
+        note: beside the head of the first.
+        last: the last iteration, slot by slot (see `eval.view.timeline`).
+    """
+    curve = _folded(f"Learning curve. {note}".strip(), learning_curve_svg(records), shown=True)
+    time = time_svg(of_kind(records, "iteration"), last)
+    return curve if time is None else curve + _folded("Where the time goes", time)
+
+
+def _folded(head: str, picture: str, *, shown: bool = False) -> str:
+    picture = picture.replace(f" {chart.XMLNS}", "")
+    opened = " open" if shown else ""
+    return f'<details class="training"{opened}><summary>{html.escape(head)}</summary>{picture}</details>'
 
 
 def write_training_report(
@@ -85,8 +99,8 @@ def write_training_report(
     most: int = 300,
     tokens_of: TokensOf | None = None,
 ) -> Path:
-    """Write the report of a training run, `report.html` in its folder: the learning curve, the last evaluation, and
-    training episodes drawn evenly over the run. The page says how many it leaves out.
+    """Write the report of a training run, `report.html` in its folder: the learning curve, where the time went,
+    the last evaluation, and training episodes drawn evenly over the run. The page says how many it leaves out.
 
     Args:
         run: its folder.
@@ -113,7 +127,7 @@ def write_training_report(
         title=run.name,
         result=result,
         tokens_of=tokens_of,
-        section=training_section(read_metrics(run), note),
+        section=training_section(read_metrics(run), note, read_timeline(run)),
     )
 
 
@@ -189,56 +203,19 @@ def _evaluations(records: Records, iterations: Records) -> dict[str, list[tuple[
 
 def _small_panels(iterations: Records, most_x: float) -> list[str]:
     drawn = [(title, points, percent) for title, key, percent in _SMALL if (points := _thin(_points(iterations, key)))]
-    seconds = _seconds(iterations)
-    count = len(drawn) + bool(seconds)
-    if not count:
+    if not drawn:
         return []
+    count = len(drawn)
     pitch = (WIDTH - 20) / count
     frames = [(20 + pitch * index + 30, 400.0, pitch - 50, 100.0) for index in range(count)]
     steps_x = chart.rounds(most_x, 2)[:-1] if count > 2 else chart.rounds(most_x)[:-1]
     panels = []
-    for place, (title, points, percent) in zip(frames, drawn, strict=False):
+    for place, (title, points, percent) in zip(frames, drawn, strict=True):
         steps_y = (0, 0.5, 1.0) if percent else chart.rounds(max(y for _, y in points), 2)
         frame = Frame(*place, most_x, steps_y[-1])
         panels.append(frame.axes(title, steps_x=steps_x, steps_y=steps_y, percent=percent))
         panels.append(frame.curve([(x, max(0.0, y)) for x, y in points], COLOURS[0]))
-    if seconds:
-        panels.append(_stack(frames[-1], seconds, steps_x, most_x))
     return panels
-
-
-def _stack(
-    place: tuple[float, float, float, float], seconds: dict[str, list[Point]], steps_x: Sequence[float], most_x: float
-) -> str:
-    """Seconds an iteration by cause, one upon another, and their names beneath."""
-    xs = [x for x, _ in next(iter(seconds.values()))]
-    totals = [sum(row) for row in zip(*([y for _, y in line] for line in seconds.values()), strict=True)]
-    steps_y = chart.rounds(max(totals), 2)
-    frame = Frame(*place, most_x, steps_y[-1])
-    parts = [frame.axes("Seconds an iteration", steps_x=steps_x, steps_y=steps_y, percent=False)]
-    lower = [0.0] * len(xs)
-    x, y = frame.left - 20, frame.top + frame.height + 34
-    for index, (cause, points) in enumerate(seconds.items()):
-        upper = [below + value for below, (_, value) in zip(lower, points, strict=True)]
-        parts.append(frame.band(xs, lower, upper, COLOURS[index % len(COLOURS)]))
-        if x + 7 * len(cause) > frame.left + frame.width:
-            x, y = frame.left - 20, y + 15
-        parts.append(chart.text(x, y, cause, fill=COLOURS[index % len(COLOURS)], weight=600))
-        x += 7 * len(cause) + 10
-        lower = upper
-    return "".join(parts)
-
-
-def _seconds(iterations: Records) -> dict[str, list[Point]]:
-    """By cause, the largest first; every cause has a point for every iteration that has any."""
-    timed = [record for record in iterations if record.get("seconds") and number(record, "episodes") is not None]
-    causes = {cause for record in timed for cause in record["seconds"]}
-    found = {
-        cause: _thin([(record["episodes"], max(0.0, number(record, "seconds", cause) or 0.0)) for record in timed])
-        for cause in sorted(causes)
-    }
-    found = {cause: points for cause, points in found.items() if any(y for _, y in points)}
-    return dict(sorted(found.items(), key=lambda item: -sum(y for _, y in item[1])))
 
 
 def _points(iterations: Records, key: str) -> list[Point]:

@@ -217,7 +217,7 @@ class Crew:
             version = self.version
             args = (self.terms,) if kind == "worker" else (self._make_engine, version, self.weights)
             found = await member.call("start", *args, seconds=self._patience.start)
-            member.pid, member.node = found.pid, found.node
+            member.pid, member.node, member.name = found.pid, found.node, found.name
             while kind == "engine" and version != self.version:  # weights came while it started
                 version = self.version
                 await member.call("update", self.weights, version, seconds=self._patience.update)

@@ -10,7 +10,9 @@ from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import Any
 
+from rollout.cluster.errors import Gone
 from rollout.cluster.installation import checked_installation
+from rollout.cluster.line import Desk, Line
 from rollout.cluster.weights import Packed, unpack
 from rollout.engine import Completion, Engine, EngineError, Sampling
 from rollout.host import describe
@@ -35,6 +37,11 @@ class Started:
     node: str
     facts: EngineFacts | None = None
 
+    @property
+    def name(self) -> str:
+        """By which engines know a worker."""
+        return f"{self.node}/{self.pid}"
+
 
 @dataclass(frozen=True, slots=True)
 class Pulse:
@@ -58,10 +65,11 @@ def started(facts: EngineFacts | None = None) -> Started:
     return Started(os.getpid(), ray.get_runtime_context().get_node_id(), facts)
 
 
-class EngineActor:
+class EngineActor(Desk):
     """Holds an engine. Versions are counted by the driver, so that a replaced engine goes on where the old one was."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._engine: Any = None
         self._offset = 0
         self._busy = self._done = 0
@@ -80,6 +88,10 @@ class EngineActor:
         self._busy += 1
         try:
             done: Completion = await self._engine.generate(episode, prompt_ids.tolist(), sampling, seed)
+        except EngineError:
+            raise
+        except Exception as error:
+            raise EngineError(describe(error)) from error
         finally:
             self._busy -= 1
             self._done += 1
@@ -110,44 +122,38 @@ class EngineActor:
             await self._engine.close()
 
 
-@dataclass(eq=False, slots=True)
-class Route:
-    """Where the requests of one episode go.
-
-    Attributes:
-        actor: the engine's.
-        call: the request under way.
-    """
-
-    actor: Any
-    call: asyncio.Future[Completion] | None = None
-
-
 class RemoteEngine:
-    """`rollout.engine.Engine` in a worker: each request is one call of the engine's actor.
+    """`rollout.engine.Engine` in a worker: its requests go over one line to each engine's actor.
 
     When an engine dies, its requests wait until the driver has moved their episodes and are asked again: they hold the
     whole prompt and their seed, so the next engine samples the same.
+
+    Args:
+        facts: of the engines.
+        name: of the worker, for the engines to know it by.
     """
 
     version = 0
 
-    def __init__(self, facts: EngineFacts) -> None:
+    def __init__(self, facts: EngineFacts, name: str) -> None:
         self.capacity, self.max_length = facts.capacity, facts.max_length
-        self._routes: dict[str, Route] = {}
+        self._name = name
+        self._lines: dict[Any, Line] = {}
+        self._at: dict[str, Line] = {}
+        self._calls: dict[str, asyncio.Future[Completion]] = {}
         self._moved = asyncio.Event()
 
     def begin(self, episode: str, actor: Any) -> None:
         """An episode begins at an engine."""
-        self._routes[episode] = Route(actor)
+        self._at[episode] = self._line(actor)
 
     def move(self, actors: dict[str, Any]) -> None:
         """Episodes go on at other engines; a request under way is asked again there."""
         for episode, actor in actors.items():
-            if (old := self._routes.get(episode)) is not None:
-                self._routes[episode] = Route(actor)
-                if old.call is not None:
-                    old.call.cancel()
+            if episode in self._at:
+                self._at[episode] = self._line(actor)
+                if (call := self._calls.get(episode)) is not None:
+                    call.cancel()
         self._moved.set()
         self._moved = asyncio.Event()
 
@@ -156,41 +162,40 @@ class RemoteEngine:
         begun = perf_counter()
         request = (episode, array("i", prompt_ids), sampling, seed)
         for _ in range(MAX_MOVES):
-            route = self._routes[episode]
-            done = await self._ask(route, request)
+            line = self._at[episode]
+            done = await self._ask(line, episode, request)
             if done is not None:
                 return replace(done, queue=perf_counter() - begun - done.model)
-            while self._routes[episode] is route:
+            while self._at[episode] is line:
                 await self._moved.wait()
         raise EngineError(f"{MAX_MOVES} engines died over this turn")
 
     async def release(self, episode: str) -> None:
         """See `Engine.release`; nobody waits for it."""
-        if (route := self._routes.pop(episode, None)) is not None:
-            route.actor.release.remote(episode)
+        if (line := self._at.pop(episode, None)) is not None:
+            line.tell("release", episode)
 
     async def close(self) -> None:
         """The engines are the driver's to close."""
 
-    async def _ask(self, route: Route, request: tuple[Any, ...]) -> Completion | None:
-        """The completion, or None if the engine died or the episode was moved."""
-        import ray
+    def _line(self, actor: Any) -> Line:
+        if actor not in self._lines:
+            self._lines = {actor: line for actor, line in self._lines.items() if not line.dead}
+            self._lines[actor] = Line(actor, self._name)
+        return self._lines[actor]
 
-        reference = route.actor.generate.remote(*request)
-        route.call = asyncio.wrap_future(reference.future())
+    async def _ask(self, line: Line, episode: str, request: tuple[Any, ...]) -> Completion | None:
+        """The completion, or None if the engine died or the episode was moved."""
+        call: asyncio.Future[Completion] = line.ask("generate", *request)
+        self._calls[episode] = call
         try:
-            return await route.call
+            return await call
         except asyncio.CancelledError:
             task = asyncio.current_task()
-            ray.cancel(reference)  # frees its place in the batch
             if task is not None and task.cancelling():
                 raise
             return None
-        except ray.exceptions.RayTaskError as error:
-            if isinstance(error.cause, EngineError):
-                raise error.cause from None
-            raise EngineError(describe(error.cause)) from None
-        except ray.exceptions.RayError:
+        except Gone:
             return None
         finally:
-            route.call = None
+            del self._calls[episode]

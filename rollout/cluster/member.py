@@ -11,9 +11,6 @@ from typing import Any
 
 from rollout.cluster.errors import Gone
 
-CALLS = 100_000
-"""Of one actor at once, at most; Ray's own limit of 1,000 would let heartbeats wait behind the requests."""
-
 
 @dataclass(eq=False, slots=True)
 class Member:
@@ -26,6 +23,7 @@ class Member:
         alone: whether it is kept for episodes that are played alone.
         pid: of its process, once it has started.
         node: Ray's id of its machine, once it has started.
+        name: by which engines know a worker.
     """
 
     kind: str
@@ -34,6 +32,7 @@ class Member:
     alone: bool = False
     pid: int = 0
     node: str = ""
+    name: str = ""
 
     def __str__(self) -> str:
         return f"{self.kind} {self.number}"
@@ -82,11 +81,17 @@ class Member:
 
 
 def spawn(kind: str, number: int, actor_class: type, *, gpus: float = 0, alone: bool = False) -> Member:
-    """A new actor, wherever Ray finds room for it; it has to be started."""
+    """A new actor; it has to be started. One with GPUs is where Ray finds them, others go to the machines in turn."""
     import ray
+    import ray.util.scheduling_strategies
 
+    where: Any = "SPREAD"
+    if not gpus:
+        known: Any = ray.nodes  # has no types
+        nodes = sorted(node["NodeID"] for node in known() if node["Alive"])
+        where = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(nodes[number % len(nodes)], soft=True)
     remote: Any = ray.remote  # its types do not know options of actors
-    options = remote(num_cpus=0, num_gpus=gpus, max_concurrency=CALLS, scheduling_strategy="SPREAD")
+    options = remote(num_cpus=0, num_gpus=gpus, scheduling_strategy=where)
     return Member(kind, number, options(actor_class).remote(), alone)
 
 

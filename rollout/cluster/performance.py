@@ -5,18 +5,19 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
+from uuid import uuid4
 
 from rollout.cluster.crew import Crew, Listener, Patience
 from rollout.cluster.engine_actor import Pulse
 from rollout.cluster.errors import ClusterError, Gone
+from rollout.cluster.line import Line
 from rollout.cluster.member import Member
 from rollout.cluster.queue import Queue
 from rollout.cluster.routes import Routes
 from rollout.episode import Job
-from rollout.runner import Stage, Stop, Writer, cancel_on, cancelled, on_signals
+from rollout.runner import Jobs, Stage, Stop, Writer, cancel_on, cancelled, on_signals, one_by_one
 from rollout.trajectory import Failure, Trajectory
 
 log = logging.getLogger(__name__)
@@ -44,7 +45,6 @@ class Live:
     slot: int
     job: Job
     worker: Member
-    answer: asyncio.Future[Trajectory]
     cause: str = ""
 
 
@@ -65,7 +65,7 @@ class Performance(Listener):
         self,
         stage: Stage,
         crew: Crew,
-        jobs: Iterable[Job],
+        jobs: Jobs,
         stop: Stop,
         limits: Limits,
         patience: Patience,
@@ -73,11 +73,13 @@ class Performance(Listener):
     ) -> None:
         self._stage, self._crew, self._stop = stage, crew, stop
         self._limits, self._patience, self._deaths = limits, patience, deaths
-        self._source = iter(jobs)
+        self._source = one_by_one(jobs)
         self._writer = Writer(stage)
         self._queue = Queue(self._writer.write, limits.queue, patience.queue)
         self._engines: Routes[Member] = Routes()
         self._workers: Routes[Member] = Routes()
+        self._name = uuid4().hex
+        self._lines: dict[Member, Line] = {}
         self._live: dict[str, Live] = {}
         self._changed = asyncio.Event()
         self._alone = asyncio.Lock()
@@ -98,6 +100,8 @@ class Performance(Listener):
                         task.cancel()
                     results = await asyncio.gather(*tasks, return_exceptions=True)
                     await asyncio.gather(everybody, watch, return_exceptions=True)
+                    for line in self._lines.values():
+                        line.hang_up()
                     await self._queue.drained()
                     await self._writer.finish()
                 if failure.done():
@@ -110,8 +114,10 @@ class Performance(Listener):
         """An actor is up: episodes that have no place get one."""
         if member.kind == "engine":
             self._move(self._engines.add(member))
-        elif not member.alone:
-            self._workers.add(member)
+        else:
+            self._lines[member] = Line(member.actor, self._name)
+            if not member.alone:
+                self._workers.add(member)
         self._wake()
 
     def lost(self, member: Member) -> None:
@@ -121,9 +127,11 @@ class Performance(Listener):
             return
         self._workers.drop(member)
         hit = [live for live in self._live.values() if live.worker is member]
+        log.warning("%d episodes of %s are played again", len(hit), member)
         self._deaths.update({live.job.task.id for live in hit})
-        for live in hit:
-            live.answer.cancel()
+        self._lines.pop(member).cut(Gone(f"{member} died"))
+        for engine in self._crew.members("engine"):
+            engine.actor.hang_up.remote(member.name)
         self._wake()
 
     def heard(self, member: Member, pulse: Pulse) -> None:
@@ -135,7 +143,7 @@ class Performance(Listener):
                 self._tell(live, cause)
 
     async def _slot(self, number: int) -> None:
-        while not self._stop.gently.is_set() and (job := next(self._source, None)) is not None:
+        while not self._stop.gently.is_set() and (job := await anext(self._source, None)) is not None:
             try:
                 trajectory = await self._episode(number, job)
             except asyncio.CancelledError:
@@ -155,8 +163,7 @@ class Performance(Listener):
                     return await self._play(slot, job, await self._place(self._workers, job))
                 async with self._alone:
                     return await self._judge(slot, job)
-            except Gone as error:
-                log.warning("%s is played again: %s", job.id, error)
+            except Gone:
                 job = replace(job, attempt=job.attempt + 1)
             finally:
                 self._workers.release(job.id)
@@ -182,31 +189,22 @@ class Performance(Listener):
         Raises:
             Gone: if the worker died.
         """
-        import ray
-
         engine = await self._place(self._engines, job)
-        reference = worker.actor.play.remote(job, self._stage.turns, engine.actor)
-        live = Live(slot, job, worker, asyncio.wrap_future(reference.future()))
-        self._live[job.id] = live
+        if (line := self._lines.get(worker)) is None:
+            raise Gone(f"{worker} died before it began")
+        self._live[job.id] = live = Live(slot, job, worker)
         self._tell(live, "env")
         try:
             # The worker keeps the episode's deadline; this one is for an answer that is lost on its way.
             async with asyncio.timeout(self._stage.deadlines.episode + self._patience.heartbeat):
-                return await live.answer
-        except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():
-                ray.cancel(reference)
-                raise
-            raise Gone(f"{worker} died over it") from None
+                trajectory: Trajectory = await line.ask("play", job, self._stage.turns, engine.actor)
+                return trajectory
+        except Gone as error:
+            self._crew.bury(worker, f"{worker} died ({error})")
+            raise
         except TimeoutError:
             self._crew.bury(worker, f"{worker} has lost an episode")
             raise Gone(f"{worker} did not answer") from None
-        except ray.exceptions.RayTaskError as error:
-            raise error.cause from None
-        except ray.exceptions.RayError as error:
-            self._crew.bury(worker, f"{worker} died ({type(error).__name__})")
-            raise Gone(f"{worker} died over it") from None
         finally:
             del self._live[job.id]
             self._tell(live, "")
@@ -232,7 +230,7 @@ class Performance(Listener):
             if (live := self._live.get(episode)) is not None:
                 by_worker.setdefault(live.worker, {})[episode] = engine.actor
         for worker, actors in by_worker.items():
-            worker.actor.move.remote(actors)
+            self._lines[worker].tell("move", actors)
 
     def _wake(self) -> None:
         self._changed.set()

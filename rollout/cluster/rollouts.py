@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from rollout.cluster.crew import Crew, Patience
 from rollout.cluster.errors import ClusterError
 from rollout.cluster.performance import Limits, Performance
-from rollout.cluster.session import STORE_BYTES, connect
+from rollout.cluster.session import STORE_BYTES, connect, disconnect
 from rollout.cluster.weights import pack
 from rollout.cluster.worker_actor import Terms
 from rollout.engine import Engine
-from rollout.episode import Job
 from rollout.policy import Policy
-from rollout.runner import Stage, Stop
+from rollout.runner import Jobs, Stage, Stop
 
 if TYPE_CHECKING:
     import torch
@@ -86,15 +85,19 @@ class RayRollouts:
 
     @property
     def version(self) -> int:
-        """Of the newest weights."""
+        """Of the newest weights. May be set before the first are sent, to go on counting where another run stopped."""
         return self._crew.version
+
+    @version.setter
+    def version(self, number: int) -> None:
+        self._crew.version = number
 
     @property
     def processes(self) -> dict[str, int]:
         """The number of each actor's process, by its name, as `engine 0`."""
         return {str(member): member.pid for kind in ("worker", "engine") for member in self._crew.members(kind)}
 
-    async def play(self, jobs: Iterable[Job], *, slots: int | None = None, stop: Stop | None = None) -> None:
+    async def play(self, jobs: Jobs, *, slots: int | None = None, stop: Stop | None = None) -> None:
         """As `rollout.runner.play`; `slots` are by default as many as the engines can work on at once.
 
         An episode whose worker dies is played again, with the same seed and its attempt counted up; one whose engine
@@ -156,7 +159,7 @@ class RayRollouts:
             self._crew.kill()
         self._crew.terms = self._crew.weights = None
         if self._ours:
-            ray.shutdown()
+            disconnect()
             self._ours = False
 
     async def _ready_engines(self) -> None:

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import logging
 import os
+import subprocess
+import sys
 
+from rollout.cluster import guard
 from rollout.cluster.errors import ClusterError
 
 STORE_BYTES = 200 << 20
 """Of the object store of a Ray that is started here: two versions of the weights have to fit. Ray spills the rest."""
+
+
+_guard: subprocess.Popen[bytes] | None = None
 
 
 def connect(address: str | None, *, store_bytes: int = STORE_BYTES) -> bool:
@@ -23,9 +29,8 @@ def connect(address: str | None, *, store_bytes: int = STORE_BYTES) -> bool:
         ClusterError: if no cluster answers there.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    # The processes of environments get a group of their own, which uvloop's do not know how to.
-    os.environ.setdefault("RAY_USE_UVLOOP", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    os.environ.setdefault("RAY_worker_niceness", "0")  # actors are the work itself, and their heartbeats are waited for
     import ray
 
     if ray.is_initialized():
@@ -41,6 +46,7 @@ def connect(address: str | None, *, store_bytes: int = STORE_BYTES) -> bool:
                 logging_level=logging.ERROR,
                 object_store_memory=store_bytes,
             )
+            _watch()
         else:
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except Exception as error:  # it raises RuntimeError, ValueError, ConnectionError and others
@@ -50,3 +56,28 @@ def connect(address: str | None, *, store_bytes: int = STORE_BYTES) -> bool:
             remedy="Start a cluster: ray start --head; or leave the address out, and Ray is started here.",
         ) from error
     return True
+
+
+def disconnect() -> None:
+    """End what `connect` has started."""
+    import ray
+
+    global _guard
+    ray.shutdown()
+    if _guard is not None and _guard.stdin is not None:
+        _guard.stdin.close()
+        _guard.wait()
+        _guard = None
+
+
+def _watch() -> None:
+    """Have what Ray has started ended with this process, however that ends."""
+    import psutil  # type: ignore[import-untyped]
+
+    global _guard
+    if not hasattr(os, "pidfd_open"):  # Linux's
+        return
+    pids = [str(process.pid) for process in psutil.Process().children(recursive=True)]
+    # Nothing but Python's own modules: it is there for as long as we are.
+    words = [sys.executable, "-I", "-S", guard.__file__, *pids]
+    _guard = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True)

@@ -12,6 +12,7 @@ from envs import Task, TextEnv
 from envs.protocol import Protocol
 from rollout.cluster.engine_actor import EngineFacts, Pulse, RemoteEngine, Started, started
 from rollout.cluster.installation import checked_installation
+from rollout.cluster.line import Desk
 from rollout.engine import Engine
 from rollout.episode import Job, run_episode
 from rollout.host import Deadlines, EnvFailure, Host, make_host
@@ -32,10 +33,11 @@ class Terms:
     facts: EngineFacts
 
 
-class WorkerActor:
-    """Plays episodes, several at once, each in one call."""
+class WorkerActor(Desk):
+    """Plays episodes, many at once."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._terms: Any = None
         self._engine: Any = None
         self._policy: Any = None
@@ -46,10 +48,10 @@ class WorkerActor:
         """Take the terms, in place of earlier ones."""
         checked_installation()
         await self._close_hosts()
-        self._terms = terms
-        self._engine = RemoteEngine(terms.facts)
+        self._terms, this = terms, started()
+        self._engine = RemoteEngine(terms.facts, this.name)
         self._policy = terms.make_policy(self._engine)
-        return started()
+        return this
 
     async def play(self, job: Job, turns: int, engine: Any) -> Trajectory:
         """Play an episode at an engine; see `run_episode`."""

@@ -58,6 +58,7 @@ class Request:
     version: int = 0
     asked: float = field(default_factory=time.perf_counter)
     begun: float = 0.0
+    first: float = 0.0
 
 
 class HFEngine:
@@ -258,6 +259,8 @@ class HFEngine:
             slot.ids += chunk.ids
             if chunk.end < len(request.ids):
                 continue  # a part of a long prompt
+            if not request.logprobs:
+                request.first = time.perf_counter()
             request.ids.append(token)
             request.logprobs.append(logprob)
             if reason := self._ended(request):
@@ -300,6 +303,7 @@ def _completion(request: Request, finish: FinishReason) -> Completion:
         version=request.version,
         queue=request.begun - request.asked,
         model=now - request.begun,
+        prefill=request.first - request.begun,
     )
 
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from rollout.engine import Completion, ContextOverflow, EngineError, Sampling
-from rollout.engines.vllm_core import build_core, close_core, declared_stops, parameters
+from rollout.engines.vllm_core import MEMORY_SHARE, build_core, close_core, declared_stops, parameters
 from rollout.engines.weights import Shapes, checkpoint_shapes, misfits, read_weights
 from rollout.errors import ModelError
 from rollout.trajectory import FinishReason
@@ -62,7 +62,10 @@ class VLLMEngine:
         dtype: of the weights, as for `rollout.loading.load_model`.
         lora_rank: the highest rank of an adapter; None where no adapter will be loaded.
         cache_bytes: for keys and values; by default as many as `capacity` episodes of `max_length` take, within
-            half of the free memory. With fewer, vLLM computes the youngest requests again when it runs out.
+            `memory_share`. With fewer, vLLM computes the youngest requests again when it runs out.
+        memory_share: of the device's memory that is free when the engine starts, for keys and values at most. Beside a
+            trainer on the same GPU the default leaves the larger part to its optimizer and activations; where nothing
+            else will use the GPU, 0.8 leaves room for vLLM's own weights.
 
     Attributes:
         version: of the weights or the adapter.
@@ -81,6 +84,7 @@ class VLLMEngine:
         dtype: str = "auto",
         lora_rank: int | None = None,
         cache_bytes: int | None = None,
+        memory_share: float = MEMORY_SHARE,
     ) -> None:
         self.model, self.capacity, self.version = str(model), capacity, 0
         self._requests: dict[str, Request] = {}
@@ -92,7 +96,7 @@ class VLLMEngine:
         ready: Future[LLMEngine] = Future()
 
         def build() -> LLMEngine:
-            return build_core(self.model, capacity, max_length, dtype, lora_rank, cache_bytes)
+            return build_core(self.model, capacity, max_length, dtype, lora_rank, cache_bytes, memory_share)
 
         # What torch keeps by thread (the device, inference mode) is set where it is used.
         self._thread = threading.Thread(target=self._serve, args=(build, ready), name="vllm-engine", daemon=True)
@@ -327,6 +331,7 @@ def _completion(request: Request, output: RequestOutput) -> Completion | EngineE
         version=request.version,
         queue=max(0.0, times.scheduled_ts - request.asked),
         model=time.monotonic() - times.scheduled_ts,
+        prefill=max(0.0, times.first_token_ts - times.scheduled_ts),
     )
 
 

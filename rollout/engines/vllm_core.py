@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from vllm.config import VllmConfig
     from vllm.v1.engine.llm_engine import LLMEngine
 
-MEMORY_SHARE = 0.5
-"""Of the memory that is free when the engine starts, for keys and values at most: a trainer may live beside it."""
+MEMORY_SHARE = 0.4
+"""Of the memory that is free when the engine starts, for keys and values at most: a trainer lives beside it, and what
+its optimizer and its activations will take is not taken yet."""
 
 BLOCK = 32
 """Tokens of a block of the prefix cache on a CPU, whose default of 128 rarely finds a whole block to share."""
@@ -27,7 +28,13 @@ _living: set[LLMEngine] = set()
 
 
 def build_core(
-    model: str, capacity: int, max_length: int | None, dtype: str, lora_rank: int | None, cache_bytes: int | None
+    model: str,
+    capacity: int,
+    max_length: int | None,
+    dtype: str,
+    lora_rank: int | None,
+    cache_bytes: int | None,
+    memory_share: float,
 ) -> LLMEngine:
     """vLLM in this process, to be closed by `close_core`; see `rollout.engines.vllm.VLLMEngine` for the arguments."""
     # Read by vLLM when it is imported and configured. Threads bound to cores would be the trainer's as well.
@@ -41,7 +48,9 @@ def build_core(
     from vllm.v1.engine.llm_engine import LLMEngine
     from vllm.v1.executor import Executor
 
-    settings: dict[str, Any] = {"dtype": dtype, "gpu_memory_utilization": MEMORY_SHARE}
+    # vLLM counts from the whole of the device's memory, and refuses to start where a trainer has taken too much of it.
+    free, whole = _memory()
+    settings: dict[str, Any] = {"dtype": dtype, "gpu_memory_utilization": memory_share * free / whole}
     if current_platform.is_cpu():
         settings |= {"dtype": "float32" if dtype == "auto" else dtype, "enforce_eager": True, "block_size": BLOCK}
         # A prompt in parts takes back the draw after each part, which vLLM 0.31 cannot with a seed on a CPU: it dies.
@@ -60,7 +69,7 @@ def build_core(
     config = args.create_engine_config()
     schedule = config.scheduler_config
     schedule.max_num_batched_tokens = max(schedule.max_num_batched_tokens, config.model_config.max_model_len)
-    config.cache_config.kv_cache_memory_bytes = cache_bytes or _cache_bytes(config, capacity)
+    config.cache_config.kv_cache_memory_bytes = cache_bytes or _cache_bytes(config, capacity, int(memory_share * free))
     llm = LLMEngine(config, Executor.get_class(config), log_stats=True, multiprocess_mode=False)
     llm.logger_manager = None  # the times of each request are wanted, not a log of them
     # What vLLM has no kernel for shows at the first token only.
@@ -83,20 +92,24 @@ def close_core(llm: LLMEngine) -> None:
     core.engine_core.model_executor.shutdown()
 
 
-def _cache_bytes(config: VllmConfig, capacity: int) -> int:
-    """What `capacity` full contexts take, within `MEMORY_SHARE` of what is free."""
-    import torch
-
+def _cache_bytes(config: VllmConfig, capacity: int, most: int) -> int:
+    """What `capacity` full contexts take, and not above `most`."""
     model, parallel = config.model_config, config.parallel_config
     per_token = 2 * model.get_head_size() * model.get_num_kv_heads(parallel) * model.get_num_layers(parallel)
     tokens = capacity * (model.max_model_len + config.cache_config.block_size)
-    if torch.cuda.is_available():
-        free = torch.cuda.mem_get_info()[0]
-    else:
-        import psutil  # type: ignore[import-untyped]
+    return min(int(per_token * tokens * model.dtype.itemsize), most)
 
-        free = psutil.virtual_memory().available
-    return int(min(per_token * tokens * model.dtype.itemsize, MEMORY_SHARE * free))
+
+def _memory() -> tuple[int, int]:
+    """Bytes of the device that are free, and all there are."""
+    import torch
+
+    if torch.cuda.is_available():
+        return torch.cuda.mem_get_info()
+    import psutil  # type: ignore[import-untyped]
+
+    memory = psutil.virtual_memory()
+    return memory.available, memory.total
 
 
 def declared_stops(llm: LLMEngine) -> frozenset[int]:

@@ -8,8 +8,15 @@ the episode loop, the store with its fsync, Ray. An engine's seconds are seconds
 How the share is measured: the same episodes are played three times. First in an event loop whose clock stands still
 while Python computes and jumps from one timer to the next: so long they take if orchestration takes no time at all (the
 rival). Then by the clock, in one process, and once more on Ray with the engines spread over two processes. What a run
-takes longer than the rival is orchestration; its share is of the run's whole time. Ray's start is not counted. Seconds
-of the processor, of all processes, stand beside it, for a machine that others use as well.
+takes longer than the rival is orchestration; its share is of the run's whole time. Ray's start is not counted.
+
+Beside the share stands what it hangs on: how many processors orchestration needs so as not to be late (`cpus`: its
+seconds of all processes, by the rival's time), and for what share of the run a process was ready and had none
+(`starved`: of the process that waited longest). Where the machine has fewer to spare than it needs, as when others use
+it too, the share is the machine's and not orchestration's.
+
+Memory, of one process and of each of Ray's, is read when one, two and four times as many episodes have ended as are
+played at once.
 """
 
 from __future__ import annotations
@@ -90,27 +97,35 @@ def policy(engine: Engine) -> Policy:
 
 
 class Meter:
-    """Reads this process's memory when so many episodes have ended."""
+    """Reads the memory of processes when so many episodes have ended.
+
+    Attributes:
+        processes: their numbers, by name.
+        read: MiB of each process that are its own.
+    """
 
     def __init__(self, *at: int) -> None:
         self.at = at
-        self.read: list[float] = []
+        self.processes = {"one process": os.getpid()}
+        self.read: dict[str, list[float]] = {}
 
     def waits(self, slot: int, job: object, cause: str) -> None:
         pass
 
     def ended(self, trajectory: Trajectory, account: Account) -> None:
         if account.scored in self.at:
-            pages = int(Path("/proc/self/statm").read_text().split()[1])
-            self.read.append(pages * os.sysconf("SC_PAGE_SIZE") / 2**20)
+            for name, pid in self.processes.items():
+                _, resident, shared, *_ = map(int, Path(f"/proc/{pid}/statm").read_text().split())
+                self.read.setdefault(name, []).append((resident - shared) * os.sysconf("SC_PAGE_SIZE") / 2**20)
 
 
 @dataclass(frozen=True)
 class Run:
-    """Seconds by the clock of the event loop, and of the processor."""
+    """Seconds by the clock of the event loop; of the processor; without one, of the process that waited longest."""
 
     wall: float
     busy: float
+    starved: float
 
 
 def stage(folder: Path, engine: Engine, episodes: int, turns: int, watcher: Any = None) -> tuple[Stage, list[Any]]:
@@ -125,30 +140,32 @@ def in_one_process(
 ) -> Run:
     with TemporaryDirectory() as folder:
         made, jobs = stage(Path(folder), Fleet(slots // PER_ENGINE), slots * rounds, turns, watcher)
-        begun, busy = loop.time(), time.process_time()
+        begun, use = loop.time(), Use([os.getpid()])
         loop.run_until_complete(play(made, jobs, slots=slots))
-        run = Run(loop.time() - begun, time.process_time() - busy)
+        run = Run(loop.time() - begun, *use.since())
         loop.close()
         made.account.check()
         made.store.close()
         return run
 
 
-def on_ray(slots: int, turns: int, workers: int) -> Run:
+def on_ray(slots: int, turns: int, workers: int, rounds: int = 1, meter: Meter | None = None) -> Run:
     engines = slots // PER_ENGINE
     actors = min(2, engines)
     with TemporaryDirectory() as folder:
-        made, jobs = stage(Path(folder), Fleet(1), slots, turns)
+        made, jobs = stage(Path(folder), Fleet(1), slots * rounds, turns, meter)
         fleet = functools.partial(Fleet, engines // actors)
         rollouts = RayRollouts(made, fleet, policy, workers=workers, engines=actors)
 
         async def run() -> Run:
             try:
                 await rollouts.play([])
-                pids = [os.getpid(), *rollouts.processes.values()]
-                begun, busy = time.perf_counter(), sum(map(seconds, pids))
+                processes = {"driver": os.getpid(), **rollouts.processes}
+                if meter is not None:
+                    meter.processes = processes
+                begun, use = time.perf_counter(), Use(list(processes.values()))
                 await rollouts.play(jobs, slots=slots)
-                return Run(time.perf_counter() - begun, sum(map(seconds, pids)) - busy)
+                return Run(time.perf_counter() - begun, *use.since())
             finally:
                 await rollouts.close()
                 made.store.close()
@@ -158,10 +175,21 @@ def on_ray(slots: int, turns: int, workers: int) -> Run:
         return measured
 
 
-def seconds(pid: int) -> float:
-    """Of the processor that a process has used."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+class Use:
+    """What processes use of the processor from now on, as Linux counts it."""
+
+    def __init__(self, pids: list[int]) -> None:
+        self.begun = {pid: self._read(pid) for pid in pids}
+
+    def since(self) -> tuple[float, float]:
+        """Seconds of all on a processor, and of the one that waited longest, without."""
+        spent = [[now - then for now, then in zip(self._read(pid), self.begun[pid], strict=True)] for pid in self.begun]
+        return sum(busy for busy, _ in spent), max(waited for _, waited in spent)
+
+    @staticmethod
+    def _read(pid: int) -> tuple[float, float]:
+        threads = [file.read_text().split() for file in Path(f"/proc/{pid}/task").glob("*/schedstat")]
+        return sum(int(busy) for busy, *_ in threads) / 1e9, sum(int(waited) for _, waited, _ in threads) / 1e9
 
 
 Curve = list[tuple[int, float]]
@@ -213,7 +241,7 @@ def main() -> None:
     os.chdir(ROOT)  # where Ray's processes look for `tests`
     sizes = [size for size in (16, 64, 256, 1024) if size <= options.most]
     curves: dict[str, Curve] = {}
-    print("episodes engines  where          ideal s   real s   share  cpu ms/turn   turns/s")
+    print("episodes engines  where          ideal s   real s   share  starved   cpus  cpu ms/turn  turns/s")
     for slots in sizes:
         ideal = in_one_process(JumpingLoop(), slots, options.turns)
         runs = {"one process": in_one_process(asyncio.new_event_loop(), slots, options.turns)}
@@ -224,16 +252,18 @@ def main() -> None:
             curves.setdefault(where, []).append((slots, share))
             print(
                 f"{slots:8,} {slots // PER_ENGINE:7}  {where:12} {ideal.wall:9.2f} {run.wall:8.2f} {share:7.1%} "
-                f"{1e3 * run.busy / turns:12.2f} {turns / run.wall:9.0f}",
+                f"{run.starved / run.wall:8.1%} {run.busy / ideal.wall:6.2f} {1e3 * run.busy / turns:12.2f} "
+                f"{turns / run.wall:8.0f}",
                 flush=True,
             )
-    rounds, slots = 5, sizes[-1]
-    meter = Meter(2 * slots, rounds * slots)
-    whole = in_one_process(JumpingLoop(), slots, options.turns, rounds, meter)
-    print(
-        f"memory with {slots:,} at once: {meter.read[0]:.1f} MiB after {2 * slots:,} episodes, {meter.read[1]:.1f} "
-        f"after {rounds * slots:,} ({whole.wall:.0f} simulated seconds in {whole.busy:.0f} of the processor)"
-    )
+    slots = sizes[-1]
+    meters = [Meter(slots, 2 * slots, 4 * slots) for _ in range(2)]
+    in_one_process(JumpingLoop(), slots, options.turns, 4, meters[0])
+    if options.workers:
+        on_ray(slots, options.turns, options.workers, 4, meters[1])
+    print(f"MiB after {slots:,}, {2 * slots:,} and {4 * slots:,} episodes")
+    for name, read in [*meters[0].read.items(), *meters[1].read.items()]:
+        print(f"  {name:12}", *(f"{size:8.1f}" for size in read))
     print(f"load of the machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()} threads")
     if options.plot:
         picture(curves, options.plot)

@@ -4,8 +4,11 @@
 
 All play the same generated ALFWorld games with the same model, token for token, as in `hf_engine.py`: what is sampled
 is replaced by a script. It thinks before each call, for a number of words drawn from an exponential distribution, and
-gives up after 6 to 40 actions. "vLLM alone" gets every request of every episode at once, the short ones first, and
-never waits for a game. A step is a forward pass of vLLM; on a CPU its time grows with the batch, on a GPU hardly.
+gives up after 6 to 40 actions. Nobody has more than `capacity` places in a step. The engine plays that many episodes at
+once and begins the next when one has ended; lockstep plays them in batches of that many; TRL's loop has all of them
+alive, and its turn ends when the slowest of all has answered. "vLLM alone" gets every request of every episode at once,
+the short ones first, and never waits for a game. A step is a forward pass of vLLM: on a CPU most of its time grows with
+the tokens in the batch and their contexts, which all have in common; on a GPU it hardly does, and time goes by steps.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ import asyncio
 import json
 import os
 import random
+import sys
 from collections.abc import Callable
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -159,7 +163,7 @@ def replay(engine: VLLMEngine, scripts: Scripts) -> Seconds:
     return timed(lambda: batch(engine, prompts))
 
 
-def trl_loop(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, scripts: Scripts) -> Seconds:
+def trl_loop(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, scripts: Scripts, capacity: int) -> Seconds:
     """The rollouts of TRL's GRPOTrainer with an `environment_factory` and `vllm_mode="colocate"`.
 
     TRL's settings for vLLM are for a GPU: what a CPU needs is put in their place, and the sync, which does not work
@@ -174,7 +178,7 @@ def trl_loop(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, scripts
     def on_a_cpu(**settings: Any) -> Any:
         del settings["distributed_executor_backend"], settings["gpu_memory_utilization"]
         here = {"dtype": "float32", "enforce_eager": True, "block_size": BLOCK, "kv_cache_memory_bytes": 1 << 30}
-        llm = real(**settings, **here)
+        llm = real(**settings | here | {"max_num_seqs": capacity})
         follow(llm.llm_engine, scripts)
         return llm
 
@@ -210,6 +214,8 @@ def trl_loop(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, scripts
         def timed_rollouts(prompts: Any) -> Any:
             results: list[Any] = []
             seconds.append(timed(lambda: results.append(rollouts(prompts))))
+            sampled = sum(sum(mask) for mask in results[0][2])
+            assert sampled == scripts.tokens, f"TRL's loop sampled {sampled} tokens, not {scripts.tokens}"
             return results[0]
 
         trainer.vllm_generation.sync_weights = lambda: None
@@ -254,22 +260,26 @@ def main() -> None:
             "hf engine": lambda: play(hf, renderer, scripts),
         }
         if not options.without_trl:
-            contest["TRL's loop with vLLM"] = lambda: trl_loop(model, tokenizer, scripts)
+            contest["TRL's loop with vLLM"] = lambda: trl_loop(model, tokenizer, scripts, options.capacity)
         batch(engine, [list(ids) for ids in list(scripts.after)[:4]])
         for _ in range(options.rounds):
-            mine = None
+            taken: dict[str, Seconds] = {}
             for name, work in contest.items():
                 engine._llm.reset_prefix_cache()
                 before = STEPS
                 try:
-                    seconds = work()
+                    taken[name] = work()
                 except Exception as error:
                     if name != "TRL's loop with vLLM":
                         raise
                     print(f"  {name:24} could not run: {type(error).__name__}: {error}")
                     continue
-                mine = mine or seconds
-                base.report(f"{name}, {STEPS - before} steps", seconds, scripts.tokens, mine)
+                mine = taken["vllm engine"]
+                base.report(f"{name}, {STEPS - before} steps", taken[name], scripts.tokens, mine)
+                sys.stdout.flush()
+            alone = taken["vLLM alone, all at once"]
+            print(f"  the engine does {alone.wall / mine.wall:.1%} of what vLLM alone does ", end="")
+            print(f"(processor {alone.busy / mine.busy:.1%})", flush=True)
 
 
 if __name__ == "__main__":

@@ -21,6 +21,10 @@ def built(*layers: dict[str, object]) -> TrainConfig:
         ({"tasks": 0}, "tasks is 0, and must be 1 at least"),
         ({"rounds": 0}, "rounds is 0"),
         ({"iterations": 0}, "iterations is 0"),
+        ({"max_staleness": -1}, "max_staleness is -1, and must be 0 at least"),
+        ({"max_staleness": 1, "algo": "sft"}, "max_staleness: sft plays and learns in turns. Use it with grpo"),
+        ({"max_staleness": 1, "load_in_4bit": True, "use_peft": True}, "Use --engine vllm"),
+        ({"max_staleness": 1, "curriculum": "turns"}, "Leave out --curriculum turns"),
         ({"save_total_limit": 1}, "one checkpoint must stay whole while the next is written"),
         (
             {"algo": "grpo", "source": "runs/x"},

@@ -6,12 +6,14 @@ import io
 import re
 from typing import Any
 
+import pytest
 from rich.console import Console
 
 from envs import Task
 from rollout.account import Account
 from rollout.episode import Job
 from rollout.runner import Watcher
+from rollout.spent import Spent
 from rollout.trajectory import Trajectory
 from trainers.display import TrainingDisplay
 
@@ -76,6 +78,26 @@ def test_a_run_without_a_terminal_has_a_line_for_every_record() -> None:
     assert re.search(r"ETA \d+:\d\d:\d\d$", first)
     assert second == "iteration 5/40  held-out valid_seen 52.0% (45.1 to 58.8, n 200)"
     assert third == "KL explosion"
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_the_end_says_where_the_time_of_all_iterations_went(terminal: bool) -> None:
+    page, out = console(terminal)
+    with TrainingDisplay(2, console=page) as display:
+        for _ in range(2):
+            display.spent(Spent(100.0, 60.0, 50.0, train=40.0, slots={"decode": 3.0, "idle": 1.0}))
+    last = out.getvalue().split("engine ")[-1]
+    assert last == (
+        "busy 50% of the time, training 40%; slots waited 0% for the environment, 0% in the queue, and were idle 25%. "
+        "For more: play on while it trains (--max-staleness 1); where it does, training is what must be faster\n"
+    )
+
+
+def test_a_run_that_played_nothing_has_nothing_to_say_of_its_slots() -> None:
+    page, out = console(False)
+    with TrainingDisplay(1, console=page) as display:
+        display.spent(Spent(wall=5.0, train=5.0))
+    assert out.getvalue() == ""
 
 
 def test_a_drawing_shows_the_run_its_phase_and_the_last_figures() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from collections import Counter
 from itertools import permutations
 from random import Random
 
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from envs.errors import ContractError, DataError
 from rollout import Trajectory
 from tests.trainers.episodes import cancelled, episode, failed
-from trainers.groups import GroupBuffer, form_groups
+from trainers.groups import Group, GroupAccount, GroupBuffer, form_groups
 
 SOLVED, UNSOLVED, FAILED, CANCELLED = "solved", "unsolved", "failed", "cancelled"
 fates = st.sampled_from([SOLVED, UNSOLVED, FAILED, CANCELLED])
@@ -84,9 +84,9 @@ def test_the_buffer_gives_a_group_when_its_last_member_ends_whatever_the_order()
 
 def test_a_failed_member_completes_its_group() -> None:
     buffer = GroupBuffer(3)
-    for member in (episode("a", 0, 1.0), failed("a", 2), episode("a", 1, 0.0)):
-        buffer.add(member)
-    (group,) = buffer.take(1)
+    members = (episode("a", 0, 1.0), failed("a", 2), episode("a", 1, 0.0))
+    group = [buffer.add(member) for member in members][-1]
+    assert group is not None
     assert len(group.members) == 2
     assert len(group.masked) == 1
 
@@ -98,7 +98,6 @@ def test_a_task_may_be_played_again_while_its_first_group_is_open() -> None:
     second = buffer.add(episode("a", 2, 1.0))
     assert second is not None
     assert [member.sample for member in second.members] == [2, 3]
-    assert buffer.open_groups == 1
 
 
 def test_an_episode_cannot_come_twice() -> None:
@@ -114,27 +113,29 @@ def test_a_group_of_one_is_refused() -> None:
 
 
 def test_it_asks_for_as_many_tasks_as_the_batch_lacks() -> None:
-    buffer = GroupBuffer(2)
-    assert buffer.tasks_needed(4) == 4
-    for task, second in (("a", 0.0), ("b", 1.0), ("c", 1.0)):
-        buffer.add(episode(task, 0, 1.0))
-        buffer.add(episode(task, 1, second))
+    account = GroupAccount()
+    assert account.tasks_needed(4) == 4
+    for second in (0.0, 1.0, 1.0):
+        account.enter(Group("a", (episode("a", 0, 1.0), episode("a", 1, second))))
     # One group of three had a signal, reckoned as 2 of 4: three more signals take six tasks.
-    assert (len(buffer), buffer.tasks_needed(4)) == (1, 6)
-    # Two open groups bring one of them.
-    buffer.add(episode("d", 0, 1.0))
-    buffer.add(episode("e", 0, 1.0))
-    assert buffer.tasks_needed(4) == 4
-    assert buffer.tasks_needed(1) == 0
-    assert len(buffer.take(4)) == 1
+    assert account.tasks_needed(4) == 6
+    assert account.tasks_needed(1) == 0
 
 
 def test_a_bad_start_asks_for_many_tasks_but_not_for_infinitely_many() -> None:
-    buffer = GroupBuffer(2)
-    for task in map(str, range(9)):
-        buffer.add(episode(task, 0, 0.0))
-        buffer.add(episode(task, 1, 0.0))
-    assert buffer.tasks_needed(2) == 20  # a share of 1 in 10
+    account = GroupAccount()
+    for _ in range(9):
+        account.enter(Group("a", (episode("a", 0, 0.0), episode("a", 1, 0.0))))
+    assert account.tasks_needed(2) == 20  # a share of 1 in 10
+
+
+def test_a_stale_group_is_dropped_and_says_nothing_of_the_signal() -> None:
+    account = GroupAccount()
+    for stale in (False, True):
+        account.enter(Group("a", (episode("a", 0, 0.0), episode("a", 1, 1.0)), (failed("a", 2),)), stale=stale)
+    assert account.groups == {"signal": 1, "stale": 1}
+    assert (account.trained, account.dropped, account.signal_share) == (2, 2, 1.0)
+    assert account.balanced
 
 
 @given(st.lists(fates, min_size=1, max_size=40), st.integers(2, 4), st.randoms())
@@ -143,36 +144,14 @@ def test_every_episode_is_accounted_for_and_none_is_trained_that_failed(
 ) -> None:
     episodes = [made(one, f"t{number // (2 * size)}", number % (2 * size)) for number, one in enumerate(fate)]
     random.shuffle(episodes)
-    buffer = GroupBuffer(size)
-    for one in episodes:
-        buffer.add(one)
-        assert buffer.account.balanced
-    taken = buffer.take(len(episodes))
-    account = buffer.account
-    assert account.episodes == len(episodes)
+    buffer, account = GroupBuffer(size), GroupAccount()
+    groups = [group for one in episodes if (group := buffer.add(one)) is not None]
+    for group in groups:
+        account.enter(group)
+        assert account.balanced
+    complete = Counter((one.task, one.sample // size) for one in episodes)
+    assert account.episodes == size * sum(count == size for count in complete.values())
+    taken = [group for group in groups if group.has_signal]
     assert account.trained == sum(len(group.members) for group in taken)
     assert all(member.scored for group in taken for member in group.members)
     assert all(len({member.score for member in group.members}) > 1 for group in taken)
-
-
-@given(st.lists(fates, min_size=1, max_size=30))
-def test_a_restored_buffer_goes_on_as_if_nothing_had_happened(fate: list[str]) -> None:
-    episodes = [made(one, f"t{number % 7}", number // 7) for number, one in enumerate(fate)]
-    half = len(episodes) // 2
-    whole, first = GroupBuffer(2), GroupBuffer(2)
-    for one in episodes[:half]:
-        whole.add(one)
-        first.add(one)
-    second = GroupBuffer.restore(json.loads(json.dumps(first.state())), episodes)
-    for one in episodes[half:]:
-        whole.add(one)
-        second.add(one)
-    assert second.state() == whole.state()
-    assert second.take(99) == whole.take(99)
-
-
-def test_a_buffer_of_another_run_is_refused() -> None:
-    buffer = GroupBuffer(2)
-    buffer.add(episode("a", 0, 1.0))
-    with pytest.raises(DataError, match="the store lacks the episode 'a#0'"):
-        GroupBuffer.restore(buffer.state(), [])

@@ -265,6 +265,20 @@ class TestImportance:
         assert log["importance/mean"] == pytest.approx(float(every.clamp(max=CAP).mean()), rel=1e-4)
         assert log["importance/capped"] == pytest.approx(float((every > CAP).float().mean()))
 
+    def test_compares_at_the_temperature_of_the_engines_log_probabilities(self, tmp_path: Path) -> None:
+        model = small()
+        with torch.no_grad():
+            said = [logps(model, row) for row in ROWS]
+        exact = []
+        for row, values in zip(ROWS, said, strict=True):
+            logprobs = row.logprobs.copy()
+            logprobs[row.mask == 1] = values.numpy()
+            exact.append(replace(row, logprobs=logprobs))
+        made = trainer(tmp_path, model, lambda: exact, importance_cap=CAP, temperature=1.5)
+        made.train()
+        (log,) = logs(made)
+        assert log["importance/mean"] == pytest.approx(1.0, abs=1e-4)
+
 
 class TestTheReference:
     BETA = 0.5

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 import subprocess
 import sys
@@ -69,6 +70,21 @@ def test_nothing_is_said_but_by_the_run_itself(run: Path) -> None:
         assert noise not in said
     progress = [line for line in said.splitlines() if line.startswith("iteration ")]
     assert sum("tokens/s" in line for line in progress) == 3
+
+
+def test_the_end_says_where_the_time_went(run: Path) -> None:
+    (line,) = [line for line in run.with_name("log").read_text().splitlines() if line.startswith("engine busy ")]
+    assert re.search(r"slots waited \d+% for the environment.* For more: .", line)
+    for record in of_kind(read_metrics(run), "iteration"):
+        assert sum(record["slots"].values()) == pytest.approx(1.0)
+        assert record["slots"]["prefill"] > 0
+        assert record["slots"]["decode"] > 0
+        assert 0 < record["engine_busy"] <= 1
+    assert "Where the time goes" in (run / "report.html").read_text()
+    rows = json.loads((run / "timeline.json").read_bytes())
+    assert rows["iteration"] == 3
+    assert "t" in rows["trainer"]
+    assert all("d" in row for row in rows["slots"].values())
 
 
 def test_the_folder_holds_the_model_with_its_card_the_score_the_curve_and_the_report(run: Path) -> None:

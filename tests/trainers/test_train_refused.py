@@ -54,6 +54,12 @@ def test_a_model_that_is_not_there(refused: Refused, tmp_path: Path) -> None:
     assert not refused.run.exists()
 
 
+def test_playing_ahead_for_several_training_processes(refused: Refused, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert "there are several" in refused("--max-staleness=1", code=1)
+    assert not refused.run.exists()
+
+
 def test_a_tokenizer_without_a_chat_template(refused: Refused, tmp_path: Path) -> None:
     tiny_models.model(layers=1).save_pretrained(tmp_path / "base")
     words = tiny_models.tokenizer.__wrapped__()

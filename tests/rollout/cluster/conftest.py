@@ -10,10 +10,8 @@ import pytest
 @pytest.fixture(scope="module")
 def started_ray() -> Iterator[None]:
     """One Ray for a module: starting one takes seconds."""
-    import ray
-
-    from rollout.cluster.session import connect
+    from rollout.cluster.session import connect, disconnect
 
     assert connect(None)
     yield
-    ray.shutdown()
+    disconnect()

@@ -278,7 +278,7 @@ def test_too_many_failures_of_the_engines_end_the_run_with_what_they_say(tmp_pat
     jobs = jobs_of(env, 40)
     on = rollouts(tmp_path, env, jobs, stages.broken_engine)
     with pytest.raises(ClusterError, match=r"episodes failed as engine_error .*RuntimeError: out of memory"):
-        played(on, jobs)
+        played(on, jobs, slots=8)
     assert 0 < on.stage.account.failed["engine_error"] < 40
 
 

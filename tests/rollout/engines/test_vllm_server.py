@@ -23,7 +23,7 @@ from rollout.engines.vllm_server import VLLMServer
 from rollout.errors import ModelError
 from rollout.served import find_model, served_policy
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.vllm]
 
 T = TypeVar("T")
 GREEDY = Sampling(temperature=0, max_new_tokens=8)
