@@ -65,6 +65,10 @@ class PlayingConfig(EnvConfig):
     engines: int = 1
     """Ray actors that sample for them, one a GPU where there are GPUs."""
 
+    vllm_gpu_memory_utilization: float = 0.4
+    """The share of the GPU memory free at the start that vLLM may take for keys and values; the trainer beside it needs
+    the rest."""
+
     curriculum: Literal["none", "turns", "success"] = "none"
     """turns: begin with short episodes and let them grow to the limit over the first half of the iterations. success:
     draw the types of tasks by p (1 - p), p being the share that is solved."""

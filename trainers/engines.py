@@ -105,7 +105,7 @@ def rollouts_on_ray(
     kind = "hf" if served.exact else "vllm"
     return Both(
         stage,
-        partial(make_engine, kind, path, config.capacity, config.max_length),
+        partial(make_engine, kind, path, config.capacity, config.max_length, config.vllm_gpu_memory_utilization),
         partial(make_policy, path, policy.name, policy.sampling, policy.window),
         workers=config.workers,
         engines=config.engines,
@@ -116,13 +116,13 @@ def rollouts_on_ray(
     )
 
 
-def make_engine(kind: str, path: str, capacity: int, max_length: int) -> Engine:
+def make_engine(kind: str, path: str, capacity: int, max_length: int, memory_share: float) -> Engine:
     """An engine in an actor of its own."""
     if kind == "vllm":
         from rollout.engines.vllm import VLLMEngine
 
         stop_ids = Renderer(load_tokenizer(path)).stop_ids
-        return VLLMEngine(path, capacity=capacity, max_length=max_length, stop_ids=stop_ids)
+        return VLLMEngine(path, capacity=capacity, max_length=max_length, stop_ids=stop_ids, memory_share=memory_share)
     from rollout.engines.hf import HFEngine
 
     model, tokenizer = load_model(path)
@@ -148,6 +148,7 @@ def _vllm(
         stop_ids=stop_ids,
         dtype=dtype,
         lora_rank=config.lora_r if config.use_peft else None,
+        memory_share=config.vllm_gpu_memory_utilization,
     )
     prompt = tokenizer.encode("Engine and trainer must agree on this.", add_special_tokens=False)
 
