@@ -20,7 +20,7 @@ ALGORITHMS = {
     "grpo": ("--algo=grpo", "--steps-per-generation=2"),
     "dpo": ("--algo=dpo", "--train-batch-size=2"),
 }
-TIMES = ("seconds", "time", "tokens_per_second")
+TIMES = ("seconds", "time", "tokens_per_second", "slots", "engine_busy")
 
 pytestmark = pytest.mark.slow
 

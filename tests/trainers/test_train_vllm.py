@@ -17,8 +17,11 @@ pytestmark = [
 ]
 
 
-@pytest.mark.parametrize("where", [(), ("--ray=auto", "--workers=2", "--engines=2")], ids=["alone", "ray"])
-@pytest.mark.parametrize("env", ["alfworld", "dbbench"])
+@pytest.mark.parametrize(
+    ("env", "where"),
+    [("alfworld", ()), ("dbbench", ()), ("alfworld", ("--ray=auto", "--workers=2", "--engines=2"))],
+    ids=["alfworld", "dbbench", "alfworld on Ray"],
+)
 def test_two_iterations_are_played_by_vllm_and_learned_from(
     env: str, where: tuple[str, ...], tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
