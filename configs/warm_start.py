@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-_OWN: dict[str, dict[str, Any]] = {
-    "alfworld": {"max_completion_length": 16},
-    "dbbench": {"max_completion_length": 96},
-}
-"""What each environment needs."""
+_LONGEST_TURN = {"alfworld": 16, "dbbench": 96}
+"""In tokens."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +57,7 @@ class WarmStartConfig:
     """The share of the tokens during which the learning rate rises."""
 
     weight_decay: float = 0.05
-    """Of matrices, as AdamW takes it."""
+    """Of matrices."""
 
     observation_weight: float = 0.2
     """What a token that is not the expert's counts in the loss; reading teaches to copy names."""
@@ -88,6 +85,5 @@ class WarmStartConfig:
     """Print the result as JSON."""
 
     def settled(self) -> WarmStartConfig:
-        """With what the environment needs wherever nothing is given."""
-        own = {name: value for name, value in _OWN[self.env].items() if getattr(self, name) is None}
-        return replace(self, **own)
+        """With what the environment needs where nothing is given."""
+        return replace(self, max_completion_length=self.max_completion_length or _LONGEST_TURN[self.env])

@@ -61,7 +61,7 @@ class Ahead:
         with self._changed:
             while (played := self._next(self._playing)) is None:
                 if not self._changed.wait(patience):
-                    remedy = "See run.log for what hangs, then go on with --resume."
+                    remedy = "See the engine's own log for what hangs, then go on with --resume."
                     raise TrainingError(f"no episode has ended for {patience:g} s", remedy=remedy)
         self._background.loop.call_soon_threadsafe(self._room.set)  # groups without a signal have left
         played.check()

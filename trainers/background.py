@@ -47,7 +47,7 @@ class Background:
             if future.done():
                 raise
             what = getattr(work, "__qualname__", "it")
-            remedy = "See run.log and the engine's own log for what hangs, then go on with --resume."
+            remedy = "See the engine's own log for what hangs, then go on with --resume."
             raise TrainingError(f"{what} took longer than {seconds:g} s", remedy=remedy) from error
         finally:
             future.cancel()

@@ -50,6 +50,15 @@ class Run:
     def ended(self, name: str, seconds: float, *turns: Timing, **more: Any) -> None:
         self.timeline.ended(episode(name, seconds, *turns, **more), NOBODY)
 
+    def together(self, slots: int) -> None:
+        """In each slot an episode of one turn, all in the same seven seconds."""
+        for slot in range(slots):
+            self.begin(slot, f"t{slot}")
+        self.go(7)
+        for slot in range(slots):
+            self.over(slot, f"t{slot}")
+            self.ended(f"t{slot}", 7.0, TURN)
+
 
 def job(name: str) -> Job:
     return Job(Task(name, "heat", "train"))
@@ -103,12 +112,7 @@ def test_a_slot_whose_episodes_are_played_out_is_idle() -> None:
 
 def test_the_engine_is_busy_once_however_many_requests_it_has() -> None:
     run = Run()
-    for slot in range(3):
-        run.begin(slot, f"t{slot}")
-    run.go(7)
-    for slot in range(3):
-        run.over(slot, f"t{slot}")
-        run.ended(f"t{slot}", 7.0, TURN)
+    run.together(3)
     assert run.timeline.end().busy == 4
 
 
@@ -208,12 +212,7 @@ def test_a_watcher_is_told_everything() -> None:
 def test_a_row_a_slot_and_no_more_than_asked_for() -> None:
     run = Run()
     assert run.timeline.rows(10) is None
-    for slot in range(100):
-        run.begin(slot, f"t{slot}")
-    run.go(7)
-    for slot in range(100):
-        run.over(slot, f"t{slot}")
-        run.ended(f"t{slot}", 7.0, TURN)
+    run.together(100)
     run.timeline.end()
     rows = run.timeline.rows(70, most=64)
     assert rows is not None

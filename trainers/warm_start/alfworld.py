@@ -43,7 +43,7 @@ class ALFWorldCourse(Course):
 
     def __init__(self, config: WarmStartConfig) -> None:
         super().__init__(config)
-        self.tasks = max(2000, (config.max_tokens or 0) // _TOKENS_A_LESSON)
+        self.tasks = max(2000, config.max_tokens // _TOKENS_A_LESSON)
 
     def lessons(self) -> Iterator[Lesson]:
         env = envs.make(self.env, split="train", data="generated", size=self.config.size, length=self.tasks)

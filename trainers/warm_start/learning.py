@@ -214,9 +214,9 @@ def _optimizers(model: PreTrainedModel, weight_decay: float) -> list[tuple[torch
     AdamW's (2502.16982, equation 4), and larger ones are stable."""
     import torch
 
-    embeddings = {id(weight) for module in (model.get_input_embeddings(),) for weight in module.parameters()}
-    matrices = [weight for weight in model.parameters() if weight.dim() == 2 and id(weight) not in embeddings]
-    others = [weight for weight in model.parameters() if weight.dim() != 2 or id(weight) in embeddings]
+    embedding = model.get_input_embeddings().weight  # and head: they are tied
+    matrices = [weight for weight in model.parameters() if weight.dim() == 2 and weight is not embedding]
+    others = [weight for weight in model.parameters() if weight.dim() != 2 or weight is embedding]
     muon = torch.optim.Muon(matrices, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw")
     adamw = torch.optim.AdamW(others, betas=(0.9, 0.98), weight_decay=0.0, fused=True)
     return [(muon, _MUON), (adamw, 1.0)]
