@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rollout.cluster.engine_actor import EngineActor, EngineFacts, Pulse
-from rollout.cluster.errors import ClusterError, Gone
+from rollout.cluster.errors import ClusterError, Died, Gone
 from rollout.cluster.member import Member, spawn
 from rollout.cluster.worker_actor import WorkerActor
 from rollout.engine import Engine, EngineError
@@ -19,7 +19,7 @@ from rollout.host import describe
 log = logging.getLogger(__name__)
 
 STARTS = 3
-"""How often an actor's place is filled anew before it stays empty."""
+"""How often one tries to fill an actor's place before it stays empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,9 +209,22 @@ class Crew:
         for members in self._members.values():
             members.clear()
 
-    async def _start(self, kind: str, number: int, *, alone: bool = False) -> Member:
+    async def _start(self, kind: str, number: int, *, alone: bool = False, insist: bool = False) -> Member:
+        """Fill a place; again where the actor died before it was up, and `insist`ing after any failure."""
+        attempt = 0
+        while True:
+            try:
+                return await self._try(kind, number, attempt, alone)
+            except ClusterError as error:
+                attempt += 1
+                if attempt == STARTS or not (insist or isinstance(error.__cause__, Died)):
+                    raise
+                log.warning("%s; it is started again", error.__cause__)
+
+    async def _try(self, kind: str, number: int, attempt: int, alone: bool) -> Member:
         what = WorkerActor if kind == "worker" else EngineActor
-        member = spawn(kind, number, what, gpus=self._gpus if kind == "engine" else 0, alone=alone)
+        gpus = self._gpus if kind == "engine" else 0
+        member = spawn(kind, number, what, gpus=gpus, alone=alone, attempt=attempt)
         self._starting.add(member)
         try:
             version = self.version
@@ -236,20 +249,16 @@ class Crew:
         return member
 
     async def _replace(self, member: Member) -> None:
-        failure: ClusterError | None = None
-        for _ in range(STARTS):
-            try:
-                await self._start(member.kind, member.number)
-                log.warning("%s is back", member)
+        try:
+            await self._start(member.kind, member.number, insist=True)
+            log.warning("%s is back", member)
+        except ClusterError as error:
+            log.error("%s is not replaced: %s", member, error)
+            watched = self._watched
+            if watched is None or watched.failure.done() or self._members[member.kind]:
                 return
-            except ClusterError as error:
-                failure = error
-        log.error("%s is not replaced: %s", member, failure)
-        watched = self._watched
-        if failure is None or watched is None or watched.failure.done() or self._members[member.kind]:
-            return
-        if [*watched.replacing.values()].count(member.kind) == 1:  # this one: nobody is left, and nobody to come
-            watched.failure.set_exception(failure)
+            if [*watched.replacing.values()].count(member.kind) == 1:  # this one: nobody is left, and nobody to come
+                watched.failure.set_exception(error)
 
     def _join(self, member: Member) -> None:
         if self._watched is not None:

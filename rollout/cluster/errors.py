@@ -11,3 +11,7 @@ class ClusterError(EnvError, RuntimeError):
 
 class Gone(Exception):
     """An actor died, or did not answer in time and is taken for dead."""
+
+
+class Died(Gone):
+    """An actor is dead for certain: its process ended, or its machine was lost."""

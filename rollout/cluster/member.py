@@ -9,7 +9,7 @@ import signal
 from dataclasses import dataclass
 from typing import Any
 
-from rollout.cluster.errors import Gone
+from rollout.cluster.errors import Died, Gone
 
 
 @dataclass(eq=False, slots=True)
@@ -41,7 +41,8 @@ class Member:
         """Call a method.
 
         Raises:
-            Gone: if the actor is dead, or has not answered in so many seconds.
+            Died: if the actor is dead.
+            Gone: if it has not answered in so many seconds.
             Exception: what the method raised.
         """
         import ray
@@ -54,7 +55,7 @@ class Member:
         except ray.exceptions.RayTaskError as error:
             raise error.cause from None
         except ray.exceptions.RayError as error:
-            raise Gone(f"{self} died ({type(error).__name__})") from None
+            raise Died(f"{self} died ({type(error).__name__})") from None
 
     def end(self) -> None:
         """End a process that is well."""
@@ -80,8 +81,13 @@ class Member:
         remote(num_cpus=0, max_retries=0, scheduling_strategy=there)(_kill).remote(self.pid)
 
 
-def spawn(kind: str, number: int, actor_class: type, *, gpus: float = 0, alone: bool = False) -> Member:
-    """A new actor; it has to be started. One with GPUs is where Ray finds them, others go to the machines in turn."""
+def spawn(
+    kind: str, number: int, actor_class: type, *, gpus: float = 0, alone: bool = False, attempt: int = 0
+) -> Member:
+    """A new actor; it has to be started. One with GPUs is where Ray finds them, others go to the machines in turn.
+
+    Each attempt goes to another machine: Ray takes one that was just lost for alive for some seconds more.
+    """
     import ray
     import ray.util.scheduling_strategies
 
@@ -89,7 +95,7 @@ def spawn(kind: str, number: int, actor_class: type, *, gpus: float = 0, alone: 
     if not gpus:
         known: Any = ray.nodes  # has no types
         nodes = sorted(node["NodeID"] for node in known() if node["Alive"])
-        where = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(nodes[number % len(nodes)], soft=True)
+        where = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(nodes[(number + attempt) % len(nodes)], soft=True)
     remote: Any = ray.remote  # its types do not know options of actors
     options = remote(num_cpus=0, num_gpus=gpus, scheduling_strategy=where)
     return Member(kind, number, options(actor_class).remote(), alone)

@@ -38,6 +38,7 @@ def connect(address: str | None, *, store_bytes: int = STORE_BYTES) -> bool:
     address = address or os.environ.get("RAY_ADDRESS")
     try:
         if address is None:
+            others = _children()
             ray.init(
                 address="local",
                 num_cpus=2,  # it starts so many idle processes; actors ask for none
@@ -46,7 +47,7 @@ def connect(address: str | None, *, store_bytes: int = STORE_BYTES) -> bool:
                 logging_level=logging.ERROR,
                 object_store_memory=store_bytes,
             )
-            _watch()
+            _watch(_children() - others)
         else:
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except Exception as error:  # it raises RuntimeError, ValueError, ConnectionError and others
@@ -70,14 +71,18 @@ def disconnect() -> None:
         _guard = None
 
 
-def _watch() -> None:
-    """Have what Ray has started ended with this process, however that ends."""
+def _children() -> set[int]:
+    """The processes that this one and its own have started."""
     import psutil  # type: ignore[import-untyped]
 
+    return {process.pid for process in psutil.Process().children(recursive=True)}
+
+
+def _watch(pids: set[int]) -> None:
+    """Have what Ray has started ended with this process, however that ends."""
     global _guard
     if not hasattr(os, "pidfd_open"):  # Linux's
         return
-    pids = [str(process.pid) for process in psutil.Process().children(recursive=True)]
     # Nothing but Python's own modules: it is there for as long as we are.
-    words = [sys.executable, "-I", "-S", guard.__file__, *pids]
+    words = [sys.executable, "-I", "-S", guard.__file__, *map(str, sorted(pids))]
     _guard = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True)

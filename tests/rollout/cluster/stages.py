@@ -89,6 +89,14 @@ def broken_engine() -> Engine:
     return SimulatedEngine(script)
 
 
+def weak_engine(note: Path) -> Engine:
+    """Takes its process along, the first time one tries to start it."""
+    if not note.exists():
+        note.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return quick_engine()
+
+
 def no_engine() -> Engine:
     raise ModelError("no such model", remedy="Name another.")
 

@@ -10,6 +10,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -287,6 +288,14 @@ def test_an_engine_that_cannot_start_says_why_at_once(tmp_path: Path) -> None:
     jobs = jobs_of(env, 4)
     with pytest.raises(ClusterError, match="engine 0 does not start: ModelError: no such model"):
         played(rollouts(tmp_path, env, jobs, stages.no_engine), jobs)
+
+
+def test_an_actor_that_dies_while_it_starts_is_started_again(tmp_path: Path) -> None:
+    env = Corridor()
+    jobs = jobs_of(env, 4)
+    on = rollouts(tmp_path, env, jobs, partial(stages.weak_engine, tmp_path / "note"))
+    played(on, jobs)
+    assert on.stage.account.scored == 4
 
 
 def test_weights_that_no_engine_takes_are_an_error_that_says_so(tmp_path: Path) -> None:
