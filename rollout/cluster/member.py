@@ -95,7 +95,9 @@ def spawn(
     if not gpus:
         known: Any = ray.nodes  # has no types
         nodes = sorted(node["NodeID"] for node in known() if node["Alive"])
-        where = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(nodes[(number + attempt) % len(nodes)], soft=True)
+        where = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(
+            nodes[(number + attempt) % len(nodes)], soft=True
+        )
     remote: Any = ray.remote  # its types do not know options of actors
     options = remote(num_cpus=0, num_gpus=gpus, scheduling_strategy=where)
     return Member(kind, number, options(actor_class).remote(), alone)
