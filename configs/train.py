@@ -249,8 +249,8 @@ class TrainConfig(LearningConfig, PlayingConfig):
                 raise ConfigError(f"{name} is {getattr(self, name)}, and must be {least} at least.")
         if self.ray == "off" and max(self.workers, self.engines) > 1:
             raise ConfigError("workers and engines are Ray's actors. Add --ray auto.")
-        if self.ray != "off" and self.use_peft:
-            raise ConfigError("use_peft: on Ray all weights are sent. Train them all, or leave --ray off.")
+        if self.ray != "off" and self.load_in_4bit:
+            raise ConfigError("load_in_4bit: the actors' models are whole. Leave it out, or leave --ray off.")
         if self.max_staleness < 0:
             raise ConfigError(f"max_staleness is {self.max_staleness}, and must be 0 at least.")
         if self.max_staleness and offline:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rollout.loading import best_device
 from trainers.errors import TrainingError
 
 if TYPE_CHECKING:
+    import torch
     from peft import PeftModel
     from transformers import PreTrainedModel
 
@@ -61,6 +62,29 @@ def with_adapter(
         r=r, lora_alpha=alpha, lora_dropout=dropout, target_modules=list(target_modules), task_type="CAUSAL_LM"
     )
     return get_peft_model(model, settings)
+
+
+def merged_weights(model: PreTrainedModel) -> dict[str, torch.Tensor]:
+    """The weights below an adapter by their own names, with the adapter's change added. The model stays as it is: to
+    merge in place and undo it would round the frozen weights a little each time.
+
+    Args:
+        model: with LoRA adapters; those that are active count.
+    """
+    from peft.tuners.lora import LoraLayer
+
+    base: Any = model.get_base_model()  # type: ignore[operator]
+    layers: dict[str, Any] = {name: layer for name, layer in base.named_modules() if isinstance(layer, LoraLayer)}
+    merged = {}
+    for name, weight in base.state_dict().items():
+        owner, _, last = name.partition(".base_layer.")
+        if last == "weight" and owner in layers:
+            layer = layers[owner]
+            changes = [layer.get_delta_weight(adapter).to(weight.dtype) for adapter in layer.active_adapters]
+            merged[f"{owner}.weight"] = sum(changes, weight)
+        elif ".lora_" not in name:
+            merged[name.replace(".base_layer.", ".")] = weight
+    return merged
 
 
 def _quantize(model: PreTrainedModel) -> None:

@@ -5,20 +5,24 @@ from __future__ import annotations
 import asyncio
 import copy
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from configs import TrainConfig
+from rollout.cluster.weights import Adapter
 from rollout.engine import Engine, Sampling
 from rollout.engines.choice import choose_engine
 from rollout.engines.probe import TOLERANCE, probe, scorer
 from rollout.loading import best_device, load_model, load_tokenizer
 from rollout.policy import ModelPolicy
 from rollout.rendering import Renderer, renderers
+from trainers.adapters import merged_weights
 
 if TYPE_CHECKING:
+    import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
     from rollout.cluster.rollouts import RayRollouts
@@ -92,10 +96,13 @@ def rollouts_on_ray(
         path: where actors load the model from, on every machine of the cluster.
         stage: of training.
         policy: whose name, sampling and window the workers' policies have.
-        model: that is trained; all its weights are sent after each update.
+        model: that is trained; after each update its weights are sent, or its adapter.
         served: the engine here.
     """
+    import torch
+
     from rollout.cluster.rollouts import RayRollouts
+    from rollout.cluster.session import STORE_BYTES
 
     class Both(RayRollouts):
         async def sync(self) -> int:
@@ -103,26 +110,59 @@ def rollouts_on_ray(
             return await super().sync()
 
     kind = "hf" if served.exact else "vllm"
+    lora_rank = config.lora_r if config.use_peft else None
+    memory = config.vllm_gpu_memory_utilization
     return Both(
         stage,
-        partial(make_engine, kind, path, config.capacity, config.max_length, config.vllm_gpu_memory_utilization),
+        partial(make_engine, kind, path, config.capacity, config.max_length, lora_rank, memory),
         partial(make_policy, path, policy.name, policy.sampling, policy.window),
         workers=config.workers,
         engines=config.engines,
         address=None if config.ray == "auto" else config.ray,
         gpus_per_engine=float(best_device().type == "cuda"),
-        weights=model.state_dict,
-        store_bytes=max(200 << 20, 4 * sum(weight.nbytes for weight in model.state_dict().values())),
+        weights=partial(_sent, model, kind),
+        store_bytes=max(STORE_BYTES, 3 * sum(weight.nbytes for weight in model.parameters())),
+        own_gpus=int(torch.cuda.device_count() > 1),
     )
 
 
-def make_engine(kind: str, path: str, capacity: int, max_length: int, memory_share: float) -> Engine:
+def _sent(model: PreTrainedModel, kind: str) -> dict[str, torch.Tensor] | Adapter:
+    """What an engine in an actor needs after an update: the adapter alone, where the engine takes one."""
+    if not hasattr(model, "peft_config"):
+        return _once(model.state_dict())
+    if kind == "hf":
+        return _once(merged_weights(model))
+    with tempfile.TemporaryDirectory(prefix="train-agent-adapter-") as folder:
+        model.save_pretrained(folder)
+        return Adapter.read(Path(folder))
+
+
+def _once(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Each weight under the first of its names, and from an accelerator in the 16 bits that engines compute with."""
+    import torch
+
+    alone: dict[int, tuple[str, torch.Tensor]] = {}
+    for name, weight in weights.items():
+        alone.setdefault(weight.data_ptr(), (name, weight))
+    return {name: weight.to(torch.bfloat16) if weight.is_cuda else weight for name, weight in alone.values()}
+
+
+def make_engine(
+    kind: str, path: str, capacity: int, max_length: int, lora_rank: int | None, memory_share: float
+) -> Engine:
     """An engine in an actor of its own."""
     if kind == "vllm":
         from rollout.engines.vllm import VLLMEngine
 
         stop_ids = Renderer(load_tokenizer(path)).stop_ids
-        return VLLMEngine(path, capacity=capacity, max_length=max_length, stop_ids=stop_ids, memory_share=memory_share)
+        return VLLMEngine(
+            path,
+            capacity=capacity,
+            max_length=max_length,
+            stop_ids=stop_ids,
+            lora_rank=lora_rank,
+            memory_share=memory_share,
+        )
     from rollout.engines.hf import HFEngine
 
     model, tokenizer = load_model(path)

@@ -107,7 +107,7 @@ def open_session(config: TrainConfig, folder: Path) -> Session:
             display=display,
             timeline=timeline,
             checkpoints=Checkpoints(folder, config.save_total_limit),
-            exact=served.exact and not config.max_staleness,
+            exact=served.exact and not config.max_staleness and config.ray == "off",
         )
         _go_on(session)
         if config.max_staleness:

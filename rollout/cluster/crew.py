@@ -149,14 +149,14 @@ class Crew:
             return
         del self._members[member.kind][member.number]
         member.kill()
-        log.warning("%s; it is replaced", why)
+        log.warning("%s", why)
         if self._watched is not None:
             self._watched.listener.lost(member)
             if not member.alone:
                 replacing = self._watched.replacing
                 task = self._begin(self._replace(member))
                 replacing[task] = member.kind
-                task.add_done_callback(replacing.pop)
+                task.add_done_callback(lambda task: replacing.pop(task, None))
 
     async def update(self, weights: Any, version: int) -> None:
         """Bring all engines to new weights; one that does not take them is replaced by one that begins with them.
@@ -224,9 +224,10 @@ class Crew:
     async def _try(self, kind: str, number: int, attempt: int, alone: bool) -> Member:
         what = WorkerActor if kind == "worker" else EngineActor
         gpus = self._gpus if kind == "engine" else 0
-        member = spawn(kind, number, what, gpus=gpus, alone=alone, attempt=attempt)
-        self._starting.add(member)
+        member: Member | None = None
         try:
+            member = spawn(kind, number, what, gpus=gpus, alone=alone, attempt=attempt)
+            self._starting.add(member)
             version = self.version
             args = (self.terms,) if kind == "worker" else (self._make_engine, version, self.weights)
             found = await member.call("start", *args, seconds=self._patience.start)
@@ -235,12 +236,13 @@ class Crew:
                 version = self.version
                 await member.call("update", self.weights, version, seconds=self._patience.update)
         except BaseException as error:
-            member.kill()
+            if member is not None:
+                member.kill()
             if not isinstance(error, Exception):
                 raise
             remedy = "Mend that; or ask for fewer engines, or fewer GPUs for each, if Ray has no room for them."
-            what_failed = str(error) if isinstance(error, Gone) else f"{member} does not start: {describe(error)}"
-            raise ClusterError(what_failed, remedy=remedy) from error
+            said = str(error) if isinstance(error, Gone) else f"{kind} {number} does not start: {describe(error)}"
+            raise ClusterError(said, remedy=remedy) from error
         finally:
             self._starting.discard(member)
         self.facts = found.facts or self.facts
@@ -254,10 +256,12 @@ class Crew:
             log.warning("%s is back", member)
         except ClusterError as error:
             log.error("%s is not replaced: %s", member, error)
-            watched = self._watched
-            if watched is None or watched.failure.done() or self._members[member.kind]:
+            watched, this = self._watched, asyncio.current_task()
+            if watched is None or this is None:
                 return
-            if [*watched.replacing.values()].count(member.kind) == 1:  # this one: nobody is left, and nobody to come
+            watched.replacing.pop(this, None)  # now, and not a moment later: the last two may fail in one
+            nobody = not self._members[member.kind] and member.kind not in watched.replacing.values()
+            if nobody and not watched.failure.done():
                 watched.failure.set_exception(error)
 
     def _join(self, member: Member) -> None:

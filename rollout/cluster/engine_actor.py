@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import Any
 
 from rollout.cluster.errors import Gone
 from rollout.cluster.installation import checked_installation
 from rollout.cluster.line import Desk, Line
-from rollout.cluster.weights import Packed, unpack
+from rollout.cluster.weights import Adapter, Packed, unpack
 from rollout.engine import Completion, Engine, EngineError, Sampling
 from rollout.host import describe
 
@@ -74,12 +77,12 @@ class EngineActor(Desk):
         self._offset = 0
         self._busy = self._done = 0
 
-    async def start(self, make_engine: Callable[[], Engine], version: int, packed: Packed | None) -> Started:
+    async def start(self, make_engine: Callable[[], Engine], version: int, packed: Packed | Adapter | None) -> Started:
         """Make the engine and bring it to the driver's version."""
         checked_installation()
         self._engine = make_engine()
         if packed is not None:
-            await self._engine.update_weights(unpack(packed))
+            await self._load(packed)
         self._offset = version - self._engine.version
         return started(EngineFacts(self._engine.capacity, self._engine.max_length))
 
@@ -101,15 +104,24 @@ class EngineActor(Desk):
         """See `Engine.release`."""
         await self._engine.release(episode)
 
-    async def update(self, packed: Packed, version: int) -> int:
-        """Load weights between two forward passes. Returns the version.
+    async def update(self, packed: Packed | Adapter, version: int) -> int:
+        """Load weights or an adapter between two forward passes. Returns the version.
 
         Raises:
             EngineError: if the engine cannot load them, or counts otherwise than by one.
         """
-        got = await self._engine.update_weights(unpack(packed)) + self._offset
+        got = await self._load(packed) + self._offset
         if got != version:
             raise EngineError(f"the engine is at version {got}, not {version}")
+        return version
+
+    async def _load(self, packed: Packed | Adapter) -> int:
+        if isinstance(packed, Adapter):
+            with TemporaryDirectory(prefix="adapter-") as folder:
+                packed.write(Path(folder))
+                version: int = await self._engine.update_adapter(folder)
+        else:
+            version = await self._engine.update_weights(unpack(packed))
         return version
 
     async def pulse(self) -> Pulse:
@@ -131,13 +143,14 @@ class RemoteEngine:
     Args:
         facts: of the engines.
         name: of the worker, for the engines to know it by.
+        patience: seconds in which the driver finds out that an engine is dead.
     """
 
     version = 0
 
-    def __init__(self, facts: EngineFacts, name: str) -> None:
+    def __init__(self, facts: EngineFacts, name: str, patience: float) -> None:
         self.capacity, self.max_length = facts.capacity, facts.max_length
-        self._name = name
+        self._name, self._patience = name, patience
         self._lines: dict[Any, Line] = {}
         self._at: dict[str, Line] = {}
         self._calls: dict[str, asyncio.Future[Completion]] = {}
@@ -161,14 +174,26 @@ class RemoteEngine:
         """See `Engine.generate`. What passes beside the engine's own time counts as queue."""
         begun = perf_counter()
         request = (episode, array("i", prompt_ids), sampling, seed)
-        for _ in range(MAX_MOVES):
+        moves = 0
+        while moves < MAX_MOVES:
             line = self._at[episode]
             done = await self._ask(line, episode, request)
             if done is not None:
                 return replace(done, queue=perf_counter() - begun - done.model)
-            while self._at[episode] is line:
-                await self._moved.wait()
+            moves += await self._moved_from(line, episode)
         raise EngineError(f"{MAX_MOVES} engines died over this turn")
+
+    async def _moved_from(self, line: Line, episode: str) -> bool:
+        """Wait until the driver has moved an episode off a line that was cut. Returns False where it does not: then
+        the engine may live and only the line be at fault, and there is a new one to it."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._patience):
+                while self._at[episode] is line:
+                    await self._moved.wait()
+        if self._at[episode] is not line:
+            return True
+        self._at[episode] = self._line(line.actor)
+        return False
 
     async def release(self, episode: str) -> None:
         """See `Engine.release`; nobody waits for it."""
@@ -179,10 +204,12 @@ class RemoteEngine:
         """The engines are the driver's to close."""
 
     def _line(self, actor: Any) -> Line:
-        if actor not in self._lines:
+        known = self._lines.get(actor)
+        if known is None or known.dead:
             self._lines = {actor: line for actor, line in self._lines.items() if not line.dead}
-            self._lines[actor] = Line(actor, self._name)
-        return self._lines[actor]
+            actor.hang_up.remote(self._name)  # of an earlier line that was cut it may not have heard
+            known = self._lines[actor] = Line(actor, self._name)
+        return known
 
     async def _ask(self, line: Line, episode: str, request: tuple[Any, ...]) -> Completion | None:
         """The completion, or None if the engine died or the episode was moved."""

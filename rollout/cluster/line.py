@@ -54,10 +54,13 @@ class Line:
     Args:
         actor: Ray's handle of a `Desk`.
         name: of this end, unlike all others that the actor hears of.
+
+    Attributes:
+        actor: as given.
     """
 
     def __init__(self, actor: Any, name: str) -> None:
-        self._actor, self._name = actor, name
+        self.actor, self._name = actor, name
         self._numbers = count(1)
         self._asked: dict[int, asyncio.Future[Any]] = {}
         self._messages: list[Message] = []
@@ -104,7 +107,7 @@ class Line:
     def hang_up(self) -> None:
         """Cut the line, and cancel over there what is under way."""
         self.cut(Gone("the line was hung up"))
-        self._actor.hang_up.remote(self._name)
+        self.actor.hang_up.remote(self._name)
 
     def _given_up(self, number: int) -> None:
         if self._asked.pop(number, None) is not None:
@@ -134,7 +137,7 @@ class Line:
         listens = not self._listening and bool(self._asked)
         self._listening |= listens
         try:
-            answers: Answers = await self._actor.exchange.remote(self._name, messages, listens)
+            answers: Answers = await self.actor.exchange.remote(self._name, messages, listens)
         except ray.exceptions.RayTaskError as error:
             self.cut(error.cause)
             return

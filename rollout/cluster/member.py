@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rollout.cluster.errors import Died, Gone
+from rollout.host import describe
 
 
 @dataclass(eq=False, slots=True)
@@ -55,7 +56,7 @@ class Member:
         except ray.exceptions.RayTaskError as error:
             raise error.cause from None
         except ray.exceptions.RayError as error:
-            raise Died(f"{self} died ({type(error).__name__})") from None
+            raise Died(f"{self} died: {describe(error)}") from None
 
     def end(self) -> None:
         """End a process that is well."""

@@ -230,7 +230,8 @@ class Performance(Listener):
             if (live := self._live.get(episode)) is not None:
                 by_worker.setdefault(live.worker, {})[episode] = engine.actor
         for worker, actors in by_worker.items():
-            self._lines[worker].tell("move", actors)
+            if (line := self._lines.get(worker)) is not None:  # else it has just died too, and its episodes begin anew
+                line.tell("move", actors)
 
     def _wake(self) -> None:
         self._changed.set()

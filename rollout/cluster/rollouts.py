@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from rollout.cluster.crew import Crew, Patience
 from rollout.cluster.errors import ClusterError
 from rollout.cluster.performance import Limits, Performance
 from rollout.cluster.session import STORE_BYTES, connect, disconnect
-from rollout.cluster.weights import pack
+from rollout.cluster.weights import Adapter, pack
 from rollout.cluster.worker_actor import Terms
 from rollout.engine import Engine
 from rollout.policy import Policy
@@ -43,6 +45,7 @@ class RayRollouts:
             `engine_timeout`, before it ends with an error.
         weights: the trainer's, for `sync`.
         store_bytes: of the object store, where Ray is started here; twice the weights fit best.
+        own_gpus: so many of the first GPUs of this machine are the driver's: a Ray that is started here has the others.
 
     Attributes:
         version: of the newest weights.
@@ -65,8 +68,9 @@ class RayRollouts:
         patience: Patience | None = None,
         max_deaths_per_task: int = 3,
         failure_share: float = 0.25,
-        weights: Callable[[], Mapping[str, torch.Tensor]] | None = None,
+        weights: Callable[[], Mapping[str, torch.Tensor] | Adapter] | None = None,
         store_bytes: int = STORE_BYTES,
+        own_gpus: int = 0,
     ) -> None:
         if min(workers, engines, queue, max_deaths_per_task) < 1 or not 0 <= failure_share <= 1:
             raise ClusterError(
@@ -78,7 +82,8 @@ class RayRollouts:
         self._patience = patience or Patience()
         self._crew = Crew(workers, engines, gpus_per_engine, make_engine, self._patience)
         self._limits = Limits(queue, max_deaths_per_task, failure_share)
-        self._address, self._weights, self._store_bytes = address, weights, store_bytes
+        self._weights = weights
+        self._connect = partial(connect, address, store_bytes=store_bytes, own_gpus=own_gpus)
         self._deaths: Counter[str] = Counter()
         self._told: tuple[object, ...] = ()
         self._playing = self._ours = False
@@ -128,8 +133,9 @@ class RayRollouts:
             raise ClusterError("nobody said whose weights", remedy="Pass weights= to RayRollouts.")
         return await self.update_weights(self._weights())
 
-    async def update_weights(self, weights: Mapping[str, torch.Tensor]) -> int:
-        """Load a state dict in all engines, each between two of its forward passes. Returns the new version.
+    async def update_weights(self, weights: Mapping[str, torch.Tensor] | Adapter) -> int:
+        """Load a state dict or an adapter in all engines, each between two of its forward passes. Returns the new
+        version.
 
         Raises:
             ClusterError: if an engine does not take it, and neither does one that replaces it.
@@ -137,8 +143,12 @@ class RayRollouts:
         import ray
 
         await self._ready_engines()
-        # All at once from shared memory; kept for engines that are started later.
-        reference = ray.put(pack(weights))
+
+        def put() -> Any:
+            return ray.put(weights if isinstance(weights, Adapter) else pack(weights))
+
+        # All at once from shared memory, kept for engines that are started later. Gigabytes must not stop heartbeats.
+        reference = await asyncio.to_thread(put)
         await self._crew.update(reference, self._crew.version + 1)
         return self._crew.version
 
@@ -163,7 +173,7 @@ class RayRollouts:
             self._ours = False
 
     async def _ready_engines(self) -> None:
-        self._ours = connect(self._address, store_bytes=self._store_bytes) or self._ours
+        self._ours = self._connect() or self._ours
         await self._crew.settled("engine")
 
     async def _ready(self) -> None:
@@ -174,7 +184,8 @@ class RayRollouts:
         assert facts is not None
         told = (stage.env, stage.protocol, stage.deadlines, self.make_policy)
         if len(self._told) != len(told) or any(new is not old for new, old in zip(told, self._told, strict=True)):
-            self._crew.terms = ray.put(Terms(*told, facts))
+            patience = self._patience.heartbeat + self._patience.beat
+            self._crew.terms = ray.put(Terms(*told, facts, patience))
             self._told = told
             await self._crew.restart_workers()
         await self._crew.fill("worker")

@@ -6,6 +6,8 @@ import logging
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from rollout.cluster import guard
 from rollout.cluster.errors import ClusterError
@@ -13,17 +15,19 @@ from rollout.cluster.errors import ClusterError
 STORE_BYTES = 200 << 20
 """Of the object store of a Ray that is started here: two versions of the weights have to fit. Ray spills the rest."""
 
+_GPUS = "CUDA_VISIBLE_DEVICES"
 
 _guard: subprocess.Popen[bytes] | None = None
 
 
-def connect(address: str | None, *, store_bytes: int = STORE_BYTES) -> bool:
+def connect(address: str | None, *, store_bytes: int = STORE_BYTES, own_gpus: int = 0) -> bool:
     """Connect this process with Ray, if it is not connected. Returns whether that was our doing, and ours to undo.
 
     Args:
         address: `HOST:PORT`, or `auto` for the cluster that this machine belongs to; None takes what RAY_ADDRESS names,
             and starts one for this process alone where it names none.
         store_bytes: of the object store, where Ray is started.
+        own_gpus: so many of the first GPUs that this process sees are its own: a Ray that is started gets the others.
 
     Raises:
         ClusterError: if no cluster answers there.
@@ -36,17 +40,24 @@ def connect(address: str | None, *, store_bytes: int = STORE_BYTES) -> bool:
     if ray.is_initialized():
         return False
     address = address or os.environ.get("RAY_ADDRESS")
+    if address is not None and "://" in address:
+        raise ClusterError(
+            "Ray's client cannot be used: actors are watched by their processes",
+            where=address,
+            remedy="Run on a machine of the cluster, with --ray HOST:6379 (or auto).",
+        )
     try:
         if address is None:
             others = _children()
-            ray.init(
-                address="local",
-                num_cpus=2,  # it starts so many idle processes; actors ask for none
-                include_dashboard=False,
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-                object_store_memory=store_bytes,
-            )
+            with _without_gpus(own_gpus):
+                ray.init(
+                    address="local",
+                    num_cpus=2,  # it starts so many idle processes; actors ask for none
+                    include_dashboard=False,
+                    log_to_driver=False,
+                    logging_level=logging.ERROR,
+                    object_store_memory=store_bytes,
+                )
             _watch(_children() - others)
         else:
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
@@ -69,6 +80,24 @@ def disconnect() -> None:
         _guard.stdin.close()
         _guard.wait()
         _guard = None
+
+
+@contextmanager
+def _without_gpus(count: int) -> Iterator[None]:
+    """What is started inside does not see the first GPUs of this process."""
+    before = os.environ.get(_GPUS)
+    if count:
+        import torch
+
+        seen = before.split(",") if before is not None else [str(gpu) for gpu in range(torch.cuda.device_count())]
+        os.environ[_GPUS] = ",".join(seen[count:])
+    try:
+        yield
+    finally:
+        if before is not None:
+            os.environ[_GPUS] = before
+        else:
+            os.environ.pop(_GPUS, None)
 
 
 def _children() -> set[int]:

@@ -1,9 +1,12 @@
-"""Weights as numpy arrays, which Ray hands to all actors of a machine in one piece of shared memory."""
+"""Weights on their way to Ray's actors: as numpy arrays, which Ray hands to all actors of a machine in one piece of
+shared memory; or a LoRA adapter alone, as its files."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -11,6 +14,27 @@ if TYPE_CHECKING:
 
 Packed = dict[str, tuple[Any, str]]
 """By name: an array of numpy, and the name of torch's dtype."""
+
+
+@dataclass(frozen=True, slots=True)
+class Adapter:
+    """A LoRA adapter as PEFT saves it.
+
+    Attributes:
+        files: what they hold, by name.
+    """
+
+    files: dict[str, bytes]
+
+    @classmethod
+    def read(cls, folder: Path) -> Adapter:
+        """What `save_pretrained` has written."""
+        return cls({file.name: file.read_bytes() for file in folder.iterdir()})
+
+    def write(self, folder: Path) -> None:
+        """The same files in another folder."""
+        for name, held in self.files.items():
+            (folder / name).write_bytes(held)
 
 
 def pack(weights: Mapping[str, torch.Tensor]) -> Packed:

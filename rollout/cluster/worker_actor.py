@@ -24,13 +24,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What a worker has to know of a stage."""
+    """What a worker has to know of a stage, and of the engines; see `RemoteEngine` for `patience`."""
 
     env: TextEnv[Task]
     protocol: Protocol
     deadlines: Deadlines
     make_policy: Callable[[Engine], Policy]
     facts: EngineFacts
+    patience: float
 
 
 class WorkerActor(Desk):
@@ -49,7 +50,7 @@ class WorkerActor(Desk):
         checked_installation()
         await self._close_hosts()
         self._terms, this = terms, started()
-        self._engine = RemoteEngine(terms.facts, this.name)
+        self._engine = RemoteEngine(terms.facts, this.name, terms.patience)
         self._policy = terms.make_policy(self._engine)
         return this
 

