@@ -8,6 +8,7 @@ import os
 from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
@@ -151,6 +152,7 @@ class RemoteEngine:
     def __init__(self, facts: EngineFacts, name: str, patience: float) -> None:
         self.capacity, self.max_length = facts.capacity, facts.max_length
         self._name, self._patience = name, patience
+        self._numbers = count()
         self._lines: dict[Any, Line] = {}
         self._at: dict[str, Line] = {}
         self._calls: dict[str, asyncio.Future[Completion]] = {}
@@ -205,10 +207,11 @@ class RemoteEngine:
 
     def _line(self, actor: Any) -> Line:
         known = self._lines.get(actor)
+        if known is not None and known.dead:
+            known.hang_up()  # the engine may not have heard that it was cut
         if known is None or known.dead:
             self._lines = {actor: line for actor, line in self._lines.items() if not line.dead}
-            actor.hang_up.remote(self._name)  # of an earlier line that was cut it may not have heard
-            known = self._lines[actor] = Line(actor, self._name)
+            known = self._lines[actor] = Line(actor, f"{self._name}#{next(self._numbers)}")
         return known
 
     async def _ask(self, line: Line, episode: str, request: tuple[Any, ...]) -> Completion | None:

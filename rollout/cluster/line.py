@@ -218,9 +218,9 @@ class Desk:
         return await caller.answers() if listens else []
 
     async def hang_up(self, name: str) -> None:
-        """Whoever was at the other end of a line is gone: cancel what is under way for it."""
-        if (caller := self._callers.pop(name, None)) is not None:
-            for task in caller.tasks.values():
+        """Whoever was at the other end of a line is gone, or of all the lines `name#...`: cancel what is under way."""
+        for line in [line for line in self._callers if line == name or line.startswith(f"{name}#")]:
+            for task in self._callers.pop(line).tasks.values():
                 task.cancel()
 
 
