@@ -46,6 +46,9 @@ from rollout.rendering import Renderer  # noqa: E402
 LIMIT = 64
 """New tokens of a turn at most, in our loops; TRL's limit is the whole episode's."""
 
+SIZE = "full"
+"""Of the rooms."""
+
 SPENT: Counter[str] = Counter()
 """Seconds of the processor by what they were spent on."""
 
@@ -53,7 +56,7 @@ SPENT: Counter[str] = Counter()
 @cache
 def first_household() -> Any:
     """To be copied: drawing the tasks anew for every episode would be nobody's way."""
-    return envs.make("alfworld", data="generated", size="full", length=500).unwrapped
+    return envs.make("alfworld", data="generated", size=SIZE, length=500).unwrapped
 
 
 class Household:

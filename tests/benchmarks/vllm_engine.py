@@ -1,6 +1,6 @@
 """Throughput of the vllm engine against the hf engine, lockstep vLLM, TRL's own loop with vLLM, and vLLM alone.
 
-    OMP_NUM_THREADS=1 python tests/benchmarks/vllm_engine.py [--episodes 64] [--capacity 16] [--thoughts 24] ...
+    OMP_NUM_THREADS=1 python tests/benchmarks/vllm_engine.py [--episodes 64] [--capacity 16] [--thoughts 24] [--size tiny] ...
 
 All play the same generated ALFWorld games with the same model, token for token, as in `hf_engine.py`: what is sampled
 is replaced by a script. It thinks before each call, for a number of words drawn from an exponential distribution, and
@@ -234,8 +234,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     for name, default in NUMBERS:
         parser.add_argument(f"--{name}", type=int, default=default)
+    parser.add_argument("--size", default="tiny", help="of the rooms: tiny, as the default run plays, to full")
     parser.add_argument("--without-trl", action="store_true")
     options = parser.parse_args()
+    base.SIZE = options.size
     torch.set_num_threads(1)
     schema = get_json_schema(Household.act)
     tokenizer = tiny_models.tokenizer("qwen2_5", (INSTRUCTIONS, json.dumps(schema), *base.texts_of_games(20)))
