@@ -142,6 +142,8 @@ def _convert(value: Any, hint: Any, where: str) -> Any:
             return _boolean(value)
         if base is int and isinstance(value, float) and not value.is_integer():
             raise ValueError(value)
+        if base is str and isinstance(value, bool):
+            raise ConfigError(f"{where}: YAML reads {value} here. Put the word in quotes, as in 'off'.")
         if isinstance(value, (dict, list)):
             raise ValueError(value)
         return base(value)

@@ -168,7 +168,7 @@ class LearningConfig:
     """Its scale."""
 
     lora_dropout: float = 0.0
-    """Its dropout."""
+    """Its dropout; in sft only."""
 
     lora_target_modules: tuple[str, ...] = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
     """The layers that it changes."""
@@ -249,14 +249,15 @@ class TrainConfig(LearningConfig, PlayingConfig):
                 raise ConfigError(f"{name} is {getattr(self, name)}, and must be {least} at least.")
         if self.ray == "off" and max(self.workers, self.engines) > 1:
             raise ConfigError("workers and engines are Ray's actors. Add --ray auto.")
-        if self.ray != "off" and self.load_in_4bit:
-            raise ConfigError("load_in_4bit: the actors' models are whole. Leave it out, or leave --ray off.")
+        if self.load_in_4bit and not self.use_peft:
+            raise ConfigError("load_in_4bit: weights of four bits cannot be trained. Add --use-peft.")
+        if self.load_in_4bit and (self.engine == "vllm" or self.ray != "off" or self.max_staleness):
+            remedy = "Leave out vllm, ray and max_staleness."
+            raise ConfigError(f"load_in_4bit: only the trainer's own model has four bits. {remedy}")
         if self.max_staleness < 0:
             raise ConfigError(f"max_staleness is {self.max_staleness}, and must be 0 at least.")
         if self.max_staleness and offline:
             raise ConfigError(f"max_staleness: {self.algo} plays and learns in turns. Use it with grpo and its like.")
-        if self.max_staleness and self.load_in_4bit and self.engine != "vllm":
-            raise ConfigError("max_staleness: weights of four bits have no copy to play with. Use --engine vllm.")
         if self.max_staleness and self.curriculum == "turns":
             raise ConfigError("max_staleness: episodes of any iteration are alike. Leave out --curriculum turns.")
         if self.save_total_limit < 2:

@@ -7,10 +7,15 @@ import warnings
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
+from configs import TrainConfig
 from envs.errors import DataError
 from rollout.loading import best_device
+from trainers.errors import TrainingError
+
+Settings = TypeVar("Settings")
+"""A configuration class of TRL's."""
 
 
 def machine_arguments(*, bf16: bool | None = None) -> dict[str, Any]:
@@ -44,6 +49,44 @@ def machine_arguments(*, bf16: bool | None = None) -> dict[str, Any]:
         "report_to": "none",
         "disable_tqdm": True,
     }
+
+
+def learning_arguments(config: TrainConfig, folder: str) -> dict[str, Any]:
+    """Keyword arguments for the same classes: what a run's options say of learning, and where it may write."""
+    # transformers forgets the warm-up of a schedule that has none.
+    rises = config.lr_scheduler_type == "constant" and config.warmup_steps > 0
+    values = {
+        **machine_arguments(bf16=config.bf16),
+        "output_dir": folder,
+        "learning_rate": config.learning_rate,
+        "lr_scheduler_type": "constant_with_warmup" if rises else config.lr_scheduler_type,
+        "warmup_steps": config.warmup_steps,
+        "weight_decay": config.weight_decay,
+        "max_grad_norm": config.max_grad_norm,
+        "save_strategy": "no",
+        "logging_steps": 1,
+    }
+    if config.gradient_checkpointing is not None:
+        values["gradient_checkpointing"] = config.gradient_checkpointing
+    return values
+
+
+def trl_settings(kind: type[Settings], values: dict[str, Any]) -> Settings:
+    """A configuration of TRL's, for one process on one device.
+
+    Raises:
+        TrainingError: if TRL refuses the values.
+    """
+    try:
+        made: Any = kind(**values)
+        # transformers takes all GPUs that it sees for its own, and TRL refuses that: the others are the engines'.
+        _ = made.device
+    except (TypeError, ValueError) as error:
+        remedy = f"See --trl-args and TRL's {kind.__name__}."
+        raise TrainingError(f"TRL refuses the options: {error}", remedy=remedy) from error
+    made._n_gpu = min(1, made._n_gpu)
+    settings: Settings = made
+    return settings
 
 
 def quiet() -> None:

@@ -141,8 +141,8 @@ def _refuse_nan(record: Record) -> None:
             raise TrainingError(
                 f"the {name} is {value}",
                 where=f"iteration {record['iteration']}",
-                remedy="Begin another run from its last checkpoint (--model RUN/checkpoints/...) with a lower "
-                "learning_rate, a smaller max_grad_norm, or without fp16 (bf16 has the range).",
+                remedy="Begin another run from its last checkpoint (train-agent train --config RUN/config.yaml --model "
+                "RUN/checkpoints/... -o OTHER) with a lower learning_rate, a smaller max_grad_norm, or other bf16.",
             )
 
 

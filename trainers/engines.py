@@ -60,7 +60,8 @@ def open_engine(config: TrainConfig, path: str, model: PreTrainedModel, tokenize
     Raises:
         ModelError: if vLLM is asked for and cannot run, or cannot serve the model.
     """
-    asked = "hf" if config.engine == "auto" and best_device().type == "cpu" else config.engine
+    ours = best_device().type == "cpu" or config.load_in_4bit
+    asked = "hf" if config.engine == "auto" and ours else config.engine
     stop_ids = Renderer(tokenizer).stop_ids
     if choose_engine(asked, path) == "vllm":
         return _vllm(config, path, model, tokenizer, stop_ids)

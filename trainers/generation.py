@@ -13,6 +13,7 @@ from rollout.episode import Job
 from rollout.rollouts import Rollouts
 from rollout.runner import Stop, Watcher
 from rollout.trajectory import Trajectory
+from trainers.background import PATIENCE
 from trainers.errors import TrainingError
 from trainers.groups import Group, GroupAccount, GroupBuffer
 from trainers.tasks import TaskOrder
@@ -116,8 +117,12 @@ class Generation:
         return played
 
     def sync(self) -> None:
-        """Bring the engine to the trainer's weights."""
-        asyncio.run(self.rollouts.sync())
+        """Bring the engine to the trainer's weights.
+
+        Raises:
+            TimeoutError: if it does not take them.
+        """
+        asyncio.run(asyncio.wait_for(self.rollouts.sync(), PATIENCE))
 
     def state(self) -> dict[str, Any]:
         """What a checkpoint keeps, as JSON."""

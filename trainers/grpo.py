@@ -103,7 +103,7 @@ class EpisodeGRPOTrainer(GRPOTrainer):
         if self.is_deepspeed_enabled or self.is_fsdp_enabled:
             raise TrainingError(
                 "micro-batches cannot be accumulated under DeepSpeed or FSDP",
-                remedy="Use plain data parallelism (accelerate launch --multi_gpu), or LoRA on one device.",
+                remedy="Train on one device: with --use-peft where the model is too large for it.",
             )
         # A mixture of experts brings a loss of its own by default, which averages within a micro-batch.
         self.aux_loss_enabled = False

@@ -11,12 +11,13 @@ from trl.trainer.grpo_config import GRPOConfig
 from configs import TrainConfig
 from trainers.advantages import advantages
 from trainers.algorithms import GROUP_RELATIVE
-from trainers.arguments import machine_arguments
+from trainers.arguments import learning_arguments, trl_settings
 from trainers.batch import Row, make_batch
 from trainers.errors import TrainingError
 from trainers.generation import Played
 from trainers.groups import Group
 from trainers.grpo import EpisodeGRPOTrainer
+from trainers.lending import lent
 from trainers.session import Session
 
 IMPORTANCE_CAP = 2.0
@@ -30,18 +31,22 @@ def train_online(session: Session) -> None:
         Stopped: if the user asked for an end; the last checkpoint and all episodes are on disk.
         TrainingError: if there is nothing to learn from, or the numbers are none.
     """
-    lessons = _Lessons(session)
-    trainer = EpisodeGRPOTrainer(
-        session.model,
-        session.tokenizer,
-        arguments(session.config, str(session.checkpoints.folder)),
-        lessons.rows,
-        importance_cap=session.config.importance_cap or (None if session.exact else IMPORTANCE_CAP),
-        callbacks=[_Loop(session, lessons)],
-    )
     last = session.checkpoints.last()
-    if not session.over:
+    if session.over:
+        return
+    lessons = _Lessons(session)
+    # What accelerate does to the model's forward pass must not change how it is scored afterwards.
+    with lent(session.model):
+        trainer = EpisodeGRPOTrainer(
+            session.model,
+            session.tokenizer,
+            arguments(session.config, str(session.checkpoints.folder)),
+            lessons.rows,
+            importance_cap=session.config.importance_cap or (None if session.exact else IMPORTANCE_CAP),
+            callbacks=[_Loop(session, lessons)],
+        )
         trainer.train(resume_from_checkpoint=str(last[0]) if last else None)
+        del trainer
 
 
 def arguments(config: TrainConfig, folder: str) -> GRPOConfig:
@@ -54,13 +59,7 @@ def arguments(config: TrainConfig, folder: str) -> GRPOConfig:
     updates = config.steps_per_generation * config.num_iterations
     loss_type = algorithm.loss_type if config.loss_type == "default" else config.loss_type
     values: dict[str, Any] = {
-        **machine_arguments(bf16=config.bf16),
-        "output_dir": folder,
-        "learning_rate": config.learning_rate,
-        "lr_scheduler_type": config.lr_scheduler_type,
-        "warmup_steps": config.warmup_steps,
-        "weight_decay": config.weight_decay,
-        "max_grad_norm": config.max_grad_norm,
+        **learning_arguments(config, folder),
         "max_steps": config.iterations * updates,
         "per_device_train_batch_size": max(2, config.per_device_train_batch_size),
         "gradient_accumulation_steps": 1,
@@ -77,21 +76,13 @@ def arguments(config: TrainConfig, folder: str) -> GRPOConfig:
         "epsilon_high": config.epsilon_high + (1.0 if loss_type == "cispo" else 0.0),
         # The distribution that is trained is the one that was sampled from.
         "temperature": config.temperature,
-        "save_strategy": "no",
-        "logging_steps": 1,
         # A loss that is no number must be seen.
         "logging_nan_inf_filter": False,
         "disable_dropout": True,
         "ignore_data_skip": True,
         "seed": config.seed,
     }
-    if config.gradient_checkpointing is not None:
-        values["gradient_checkpointing"] = config.gradient_checkpointing
-    try:
-        made = GRPOConfig(**{**values, **config.trl_args})
-    except (TypeError, ValueError) as error:
-        remedy = "See --trl-args and TRL's GRPOConfig."
-        raise TrainingError(f"TRL refuses the options: {error}", remedy=remedy) from error
+    made = trl_settings(GRPOConfig, {**values, **config.trl_args})
     # TRL takes it for the group of a prompt and refuses 1; here it bounds the rows of a forward pass.
     made.per_device_train_batch_size = config.per_device_train_batch_size
     return made

@@ -27,13 +27,14 @@ from rollout.collect import ResumeError
 from rollout.engines.choice import choose_engine
 from rollout.files import atomic_file
 from rollout.lineage import describe_env, describe_protocol, fingerprint, versions
-from rollout.loading import load_model
+from rollout.loading import load_model, load_tokenizer
 from rollout.rendering import renderers
 from rollout.rollouts import LocalRollouts, Rollouts
 from rollout.runner import Stage
 from rollout.store import Store, StoreError
 from rollout.timeline import Timeline
 from trainers.ahead import Ahead
+from trainers.algorithms import GROUP_RELATIVE
 from trainers.backlog import Backlog
 from trainers.checkpoints import Checkpoints
 from trainers.display import TrainingDisplay
@@ -63,20 +64,22 @@ def open_session(config: TrainConfig, folder: Path) -> Session:
         EnvError: wrong options, a model or data that is missing, training tasks that are evaluated too (`TaskError`), a
             folder that holds another run (`ResumeError`).
     """
-    if config.max_staleness and int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        remedy = "Train in one process, or leave --max-staleness at 0."
-        raise TrainingError("episodes are played ahead for one training process, and there are several", remedy=remedy)
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        remedy = "Start it without a launcher; further GPUs sample for it with --ray auto --engines N."
+        raise TrainingError("a run has one training process, and there are several", remedy=remedy)
     with ExitStack() as undo:
         env = open_training_env(config)
         undo.callback(env.close)
         talk = env.protocol(config.protocol)
         scorer = Mixture(config.rewards, env.tasks)
+        # Before a model is loaded and scored in vain.
         if config.source is not None:
-            episodes_of(config.source)  # before a model is loaded and scored in vain
-        path = model_path(model_name(config))
+            episodes_of(config.source, env.id, talk.name, held_out(config))
+        _check_arguments(config, folder)
+        path = whole_model(model_path(model_name(config)), folder)
         if config.engine == "vllm":
             choose_engine("vllm", path)
-        model, tokenizer = _model(config)
+        model, tokenizer = _model(config, path)
         _claim(config, folder)
         store = Store(folder)
         undo.callback(store.close)
@@ -127,24 +130,60 @@ def open_training_env(config: TrainConfig) -> TextEnv[Any]:
     """
     env = envs.make(config.env, split=config.split or "train", **config.env_args)
     try:
-        held_out: set[str] = set()
-        for split in {config.eval_split, config.select_split}:
-            rules = EvalProtocol(name="held-out", env=config.env, split=split, env_args=config.env_args)
-            other = open_tasks(rules)
-            held_out |= {task.id for task in other.tasks}
-            other.close()
-        refuse_evaluation_tasks(env.tasks, held_out)
+        refuse_evaluation_tasks(env.tasks, held_out(config))
     except BaseException:
         env.close()
         raise
     return env
 
 
-def _model(config: TrainConfig) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    name = model_path(model_name(config))
+def held_out(config: TrainConfig) -> set[str]:
+    """The ids of the tasks that the run evaluates on."""
+    found: set[str] = set()
+    evaluated = ((config.eval_split, config.eval_tasks), (config.select_split, config.select_tasks))
+    for split in {split for split, count in evaluated if count}:
+        rules = EvalProtocol(name="held-out", env=config.env, split=split, env_args=config.env_args)
+        other = open_tasks(rules)
+        found |= {task.id for task in other.tasks}
+        other.close()
+    return found
+
+
+def whole_model(path: str, folder: Path) -> str:
+    """Where a model is that has all its weights: `path`, or if that is an adapter, `folder/base`, into which it is
+    merged with its base, once."""
+    if not (Path(path) / "adapter_config.json").is_file():
+        return path
+    base = folder / "base"
+    if not base.is_dir():
+        from peft import AutoPeftModelForCausalLM
+
+        from trainers.checkpoints import save_model
+
+        merged: Any = AutoPeftModelForCausalLM.from_pretrained(path, dtype="auto")
+        part = folder / "base.part"
+        save_model(part, merged.merge_and_unload(), load_tokenizer(path))
+        part.rename(base)
+    return str(base)
+
+
+def _check_arguments(config: TrainConfig, folder: Path) -> None:
+    """Have TRL look at the options.
+
+    Raises:
+        TrainingError: if it refuses them.
+    """
+    if config.algo in GROUP_RELATIVE:
+        from trainers.online import arguments
+    else:
+        from trainers.rounds import arguments
+    arguments(config, str(folder))
+
+
+def _model(config: TrainConfig, path: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     # Updates of 1e-6 vanish in bfloat16: what is trained is float32, and autocast computes in less.
-    dtype = "float32" if not config.use_peft else "auto"
-    model, tokenizer = load_model(name, dtype=dtype, device="cpu" if config.load_in_4bit else "auto")
+    dtype = "float32" if not config.use_peft else "bfloat16" if config.load_in_4bit else "auto"
+    model, tokenizer = load_model(path, dtype=dtype, device="cpu" if config.load_in_4bit else "auto")
     if config.use_peft:
         from trainers.adapters import with_adapter
 

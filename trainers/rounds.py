@@ -6,22 +6,23 @@ on the episodes of another run, and nothing is played.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
 from configs import TrainConfig
+from envs.errors import DataError
 from rollout import read_trajectories
 from rollout.store import StoreError
 from rollout.trajectory import Trajectory
-from trainers.arguments import machine_arguments
+from trainers.arguments import learning_arguments, trl_settings
 from trainers.checkpoints import save_model
 from trainers.generation import Played
 from trainers.guards import refuse_evaluation_tasks
 from trainers.lending import lent
 from trainers.pairs import preference_pairs
 from trainers.session import Session
-from trainers.supervised import supervised_rows, with_tokens
+from trainers.supervised import supervised_rows, with_own_tokens
 from trainers.unpaired import unpaired_rows
 
 
@@ -45,104 +46,112 @@ def train_rounds(session: Session) -> None:
             session.seal(number)
 
 
-def episodes_of(source: Path) -> list[Trajectory]:
+def episodes_of(source: Path, env: str, talk: str, held_out: Collection[str] = ()) -> list[Trajectory]:
     """The episodes of another run, to learn from.
 
+    Args:
+        source: its folder.
+        env: the id of the environment that they must be of.
+        talk: the name of the protocol that they must be in: what they teach to say must be what is understood.
+        held_out: ids of tasks that must not be among theirs.
+
     Raises:
+        DataError: if they are of another environment or protocol.
         TaskError: if some are of tasks by which models are scored.
         StoreError: if there are none.
     """
     episodes = list(read_trajectories(source))
     if not episodes:
         raise StoreError("there are no episodes", where=source, remedy="Make some: train-agent collect -o FOLDER.")
-    refuse_evaluation_tasks(episodes, where=source)
+    refuse_evaluation_tasks(episodes, held_out, where=source)
+    for key, name, wanted in (("env", "id", env), ("protocol", "name", talk)):
+        found = sorted({str(one.lineage[key][name]) for one in episodes if key in one.lineage} - {wanted})
+        if found:
+            remedy = f"Collect them again with --{key} {wanted}, or train with --{key} {found[0]}."
+            raise DataError(
+                f"the {key} of these episodes is {found[0]}, and the run's is {wanted}", where=source, remedy=remedy
+            )
     return episodes
 
 
 def _stored(session: Session) -> Played:
     """The episodes of another run, with this model's tokens for what was said where they have none."""
-    assert session.config.source is not None
-    episodes = episodes_of(session.config.source)
-    talk = session.rollouts.stage.protocol
     from rollout.rendering import Renderer
 
+    assert session.config.source is not None
+    talk = session.rollouts.stage.protocol
+    episodes = episodes_of(session.config.source, session.env.id, talk.name)
     renderer = Renderer(session.tokenizer, talk.schemas)
-    with_ids = [
-        one if any(step.tokens for step in one.steps) else with_tokens(one, session.tokenizer, renderer)
-        for one in episodes
-    ]
+
+    with_ids = [with_own_tokens(episode, session.tokenizer, renderer) for episode in episodes]
     return Played(episodes=with_ids)
 
 
 def _sft(session: Session, episodes: list[Trajectory]) -> dict[str, Any]:
-    from trl.trainer.sft_config import SFTConfig
-
     from trainers.sft import EpisodeSFTTrainer
 
     config = session.config
     rows = supervised_rows(episodes, flawless_turns_only=True, max_length=config.max_length)
     trained = sum(label >= 0 for row in rows.rows for label in row["labels"])
     facts = {"rows": len(rows.rows), "trained_tokens": trained, "cut_tokens": rows.batch.cut_tokens}
-    args = SFTConfig(**_arguments(session))
+    args = _of_round(session)
     return facts | _train(session, lambda: EpisodeSFTTrainer(session.model, session.tokenizer, rows, args))
 
 
 def _dpo(session: Session, episodes: list[Trajectory]) -> dict[str, Any]:
-    from trl.trainer.dpo_config import DPOConfig
-
     from trainers.dpo import EpisodeDPOTrainer
 
     config = session.config
     pairs = preference_pairs(episodes, max_length=config.max_length)
     trained = sum(sum(row["chosen_mask"]) + sum(row["rejected_mask"]) for row in pairs.rows)
     facts = {"rows": len(pairs.rows), "trained_tokens": trained, "cut_tokens": pairs.cut_tokens}
-    args = DPOConfig(**_arguments(session), beta=_beta(config))
+    args = _of_round(session)
     return facts | _train(session, lambda: EpisodeDPOTrainer(session.model, session.tokenizer, pairs, args))
 
 
 def _kto(session: Session, episodes: list[Trajectory]) -> dict[str, Any]:
-    from trl.trainer.kto_config import KTOConfig
-
     from trainers.kto import EpisodeKTOTrainer
 
     config = session.config
     unpaired = unpaired_rows(episodes, max_length=config.max_length)
     trained = sum(sum(row["completion_mask"]) for row in unpaired.rows)
     facts = {"rows": len(unpaired.rows), "trained_tokens": trained, "cut_tokens": unpaired.batch.cut_tokens}
-    good, bad = unpaired.weights
-    args = KTOConfig(**_arguments(session), beta=_beta(config), desirable_weight=good, undesirable_weight=bad)
+    args = _of_round(session)
+    args.desirable_weight, args.undesirable_weight = unpaired.weights
     return facts | _train(session, lambda: EpisodeKTOTrainer(session.model, session.tokenizer, unpaired, args))
 
 
 _LEARN: dict[str, Callable[[Session, list[Trajectory]], dict[str, Any]]] = {"sft": _sft, "dpo": _dpo, "kto": _kto}
 
 
-def _beta(config: TrainConfig) -> float:
-    return 0.1 if config.beta is None else config.beta
+def arguments(config: TrainConfig, folder: str, iteration: int = 0) -> Any:
+    """The options of a round as TRL takes them.
 
+    Raises:
+        TrainingError: if TRL refuses them.
+    """
+    from trl.trainer.dpo_config import DPOConfig
+    from trl.trainer.kto_config import KTOConfig
+    from trl.trainer.sft_config import SFTConfig
 
-def _arguments(session: Session) -> dict[str, Any]:
-    config = session.config
-    rows = min(config.per_device_train_batch_size, config.train_batch_size)
+    most = min(config.per_device_train_batch_size, config.train_batch_size)
+    rows = next(rows for rows in range(most, 0, -1) if config.train_batch_size % rows == 0)
     values = {
-        **machine_arguments(bf16=config.bf16),
-        "output_dir": str(session.checkpoints.folder),
-        "learning_rate": config.learning_rate,
-        "lr_scheduler_type": config.lr_scheduler_type,
-        "warmup_steps": config.warmup_steps,
-        "weight_decay": config.weight_decay,
-        "max_grad_norm": config.max_grad_norm,
+        **learning_arguments(config, folder),
         "num_train_epochs": config.num_train_epochs,
         "per_device_train_batch_size": rows,
-        "gradient_accumulation_steps": max(1, config.train_batch_size // rows),
-        "save_strategy": "no",
-        "logging_steps": 1,
+        "gradient_accumulation_steps": config.train_batch_size // rows,
         # Rounds differ in their order of rows.
-        "seed": config.seed * 1_000_003 + session.standing.iteration,
+        "seed": config.seed * 1_000_003 + iteration,
     }
-    if config.gradient_checkpointing is not None:
-        values["gradient_checkpointing"] = config.gradient_checkpointing
-    return {**values, **config.trl_args}
+    if config.algo != "sft":
+        values["beta"] = 0.1 if config.beta is None else config.beta
+    kind: Any = {"sft": SFTConfig, "dpo": DPOConfig, "kto": KTOConfig}[config.algo]
+    return trl_settings(kind, {**values, **config.trl_args})
+
+
+def _of_round(session: Session) -> Any:
+    return arguments(session.config, str(session.checkpoints.folder), session.standing.iteration)
 
 
 def _train(session: Session, make: Callable[[], Any]) -> dict[str, Any]:

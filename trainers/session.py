@@ -22,7 +22,7 @@ from eval.evaluate import evaluate
 from eval.history import read_metrics
 from eval.protocols import EvalProtocol
 from eval.result import Result
-from rollout.engine import Sampling
+from rollout.engine import EngineError, Sampling
 from rollout.policy import Policy
 from rollout.rollouts import Rollouts
 from rollout.timeline import Timeline
@@ -31,6 +31,7 @@ from trainers.ahead import Ahead
 from trainers.checkpoints import Checkpoints, load_weights
 from trainers.display import TrainingDisplay
 from trainers.divergence import Watchdog
+from trainers.errors import TrainingError
 from trainers.generation import Generation, Played, Stopped
 from trainers.journal import Journal
 from trainers.measures import measures
@@ -122,10 +123,18 @@ class Session:
         self._stale = True
 
     def sync(self) -> None:
-        """Bring the engine to the model's weights, if they have changed."""
+        """Bring the engine to the model's weights, if they have changed.
+
+        Raises:
+            TrainingError: if it does not take them, or samples from others.
+        """
         if self._stale:
             with self.timed("sync"):
-                self.generation.sync()
+                try:
+                    self.generation.sync()
+                except (EngineError, TimeoutError) as error:
+                    remedy = "Go on with --resume; where that does not help, --engine hf has nothing to send."
+                    raise TrainingError(f"the engine has not got the weights: {error}", remedy=remedy) from error
             self._stale = False
 
     def finish(self, played: Played, learned: dict[str, Any]) -> bool:

@@ -75,6 +75,20 @@ def supervised_rows(
     return SupervisedRows(learned, +left_out, batch)
 
 
+def with_own_tokens(trajectory: Trajectory, tokenizer: PreTrainedTokenizerBase, renderer: Renderer) -> Trajectory:
+    """An episode with this model's tokens: as it is where this model's tokenizer reads its ids as what was said, and
+    with tokens made by `with_tokens` where it has none or another tokenizer's.
+
+    Args and Raises: see `with_tokens`.
+    """
+    tokens = [(step.tokens, step.reply.content) for step in trajectory.steps if step.tokens]
+    known = len(tokenizer)
+    own = tokens and all(
+        max(found.completion_ids) < known and renderer.decode(found.completion_ids) == said for found, said in tokens
+    )
+    return trajectory if own else with_tokens(trajectory, tokenizer, renderer)
+
+
 def with_tokens(trajectory: Trajectory, tokenizer: PreTrainedTokenizerBase, renderer: Renderer) -> Trajectory:
     """An episode that has only messages, with the tokens by which this model would have said the same.
 

@@ -45,6 +45,7 @@ def build_core(
 
     from vllm.engine.arg_utils import EngineArgs
     from vllm.platforms import current_platform
+    from vllm.usage.usage_lib import UsageContext
     from vllm.v1.engine.llm_engine import LLMEngine
     from vllm.v1.executor import Executor
 
@@ -66,9 +67,8 @@ def build_core(
         logprobs_mode="raw_logprobs",
         **settings,
     )
-    config = args.create_engine_config()
-    schedule = config.scheduler_config
-    schedule.max_num_batched_tokens = max(schedule.max_num_batched_tokens, config.model_config.max_model_len)
+    # The usage says how many tokens a step may have, a whole prompt where it is not cut, before anything is compiled.
+    config = args.create_engine_config(UsageContext.LLM_CLASS)
     config.cache_config.kv_cache_memory_bytes = cache_bytes or _cache_bytes(config, capacity, int(memory_share * free))
     llm = LLMEngine(config, Executor.get_class(config), log_stats=True, multiprocess_mode=False)
     llm.logger_manager = None  # the times of each request are wanted, not a log of them

@@ -1,6 +1,6 @@
 """Throughput of the vllm engine against the hf engine, lockstep vLLM, TRL's own loop with vLLM, and vLLM alone.
 
-    OMP_NUM_THREADS=1 python tests/benchmarks/vllm_engine.py [--episodes 64] [--capacity 16] [--thoughts 24] [--size tiny] ...
+    OMP_NUM_THREADS=1 python tests/benchmarks/vllm_engine.py [--episodes 64] [--capacity 16] [--size tiny] ...
 
 All play the same generated ALFWorld games with the same model, token for token, as in `hf_engine.py`: what is sampled
 is replaced by a script. It thinks before each call, for a number of words drawn from an exponential distribution, and

@@ -23,7 +23,10 @@ def built(*layers: dict[str, object]) -> TrainConfig:
         ({"iterations": 0}, "iterations is 0"),
         ({"max_staleness": -1}, "max_staleness is -1, and must be 0 at least"),
         ({"max_staleness": 1, "algo": "sft"}, "max_staleness: sft plays and learns in turns. Use it with grpo"),
-        ({"max_staleness": 1, "load_in_4bit": True, "use_peft": True}, "Use --engine vllm"),
+        ({"max_staleness": 1, "load_in_4bit": True, "use_peft": True}, "Leave out vllm, ray and max_staleness"),
+        ({"engine": "vllm", "load_in_4bit": True, "use_peft": True}, "only the trainer's own model has four bits"),
+        ({"load_in_4bit": True}, "Add --use-peft"),
+        ({"ray": False}, "YAML reads False here. Put the word in quotes"),
         ({"max_staleness": 1, "curriculum": "turns"}, "Leave out --curriculum turns"),
         ({"save_total_limit": 1}, "one checkpoint must stay whole while the next is written"),
         (

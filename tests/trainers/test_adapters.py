@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import importlib.util
+from pathlib import Path
 
 import pytest
 import torch
+from peft import AutoPeftModelForCausalLM
+from safetensors.torch import load_file
 from torch import nn
 
 from tests import tiny_models
+from tests.trainers.killed import SMALLEST
 from trainers.adapters import LINEAR, merged_weights, with_adapter
+from trainers.cli import main
 from trainers.errors import TrainingError
 
 IDS = torch.tensor([[10, 20, 30]])
@@ -54,6 +59,19 @@ def test_what_cannot_be_trained_is_refused() -> None:
         with_adapter(tiny_models.model(layers=1), target_modules=["q_proj", "c_attn"])
     with pytest.raises(TrainingError, match="has an adapter"):
         with_adapter(with_adapter(tiny_models.model(layers=1)))
+
+
+@pytest.mark.slow
+def test_a_run_goes_on_from_an_adapter_that_another_has_trained(tmp_path: Path) -> None:
+    words = [*SMALLEST, "--iterations=1", "--eval-tasks=0", "--select-tasks=0", "--use-peft", "--lora-r=4"]
+    first, second, third = (str(tmp_path / name) for name in ("first", "second", "third"))
+    assert main(["train", "--algo=grpo", *words, "--learning-rate=0.01", "-o", first]) == 0
+    assert main(["train", "--algo=grpo", *words, "--model", f"{first}/model", "-o", second]) == 0
+    assert main(["train", "--algo=grpo", *words, "--no-use-peft", "--model", f"{first}/model", "-o", third]) == 0
+    trained = merged_weights(AutoPeftModelForCausalLM.from_pretrained(f"{first}/model"))
+    begun = load_file(tmp_path / "second" / "base" / "model.safetensors")
+    assert all(torch.allclose(weight, trained[name], atol=1e-6) for name, weight in begun.items())
+    assert (tmp_path / "third" / "model" / "model.safetensors").exists()
 
 
 @pytest.mark.skipif(importlib.util.find_spec("bitsandbytes") is not None, reason="bitsandbytes is there")

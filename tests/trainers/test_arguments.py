@@ -11,7 +11,8 @@ import torch
 from huggingface_hub import constants
 from trl import DPOConfig, GRPOConfig, KTOConfig, SFTConfig
 
-from trainers.arguments import machine_arguments, no_rows, without_bars
+from configs import TrainConfig
+from trainers.arguments import learning_arguments, machine_arguments, no_rows, without_bars
 
 
 @pytest.mark.parametrize("kind", [SFTConfig, DPOConfig, KTOConfig, GRPOConfig])
@@ -20,6 +21,12 @@ def test_every_configuration_takes_them(kind: type, tmp_path: os.PathLike[str]) 
     assert (args.bf16, args.fp16, args.report_to, args.disable_tqdm) == (False, False, [], True)
     assert args.use_cpu is not torch.accelerator.is_available()
     assert args.gradient_checkpointing is torch.accelerator.is_available()
+
+
+def test_a_constant_rate_that_is_to_rise_at_first_does(tmp_path: os.PathLike[str]) -> None:
+    for steps, schedule in ((0.0, "constant"), (5.0, "constant_with_warmup")):
+        values = learning_arguments(TrainConfig(warmup_steps=steps), str(tmp_path))
+        assert values["lr_scheduler_type"] == schedule
 
 
 def test_telemetry_is_off() -> None:

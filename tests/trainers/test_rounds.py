@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from configs import TrainConfig
 from eval.history import of_kind, read_metrics
 from rollout import read_trajectories
 from tests.trainers.killed import SMALLEST
 from trainers.cli import main
+from trainers.rounds import arguments
 
 pytestmark = pytest.mark.slow
 
@@ -34,7 +36,8 @@ def test_a_round_on_own_episodes_changes_the_model(algo: str, tmp_path: Path) ->
 
 def test_sft_on_a_collected_run_is_one_round_in_which_nothing_is_played(tmp_path: Path) -> None:
     demos, run = tmp_path / "demos", tmp_path / "run"
-    assert main(["collect", *TINY, "--policy", "expert", "--episodes", "4", "-o", str(demos)]) == 0
+    collect = ["collect", *TINY, "--protocol", "plain", "--policy", "expert", "--episodes", "4"]
+    assert main([*collect, "-o", str(demos)]) == 0
     words = [word for word in ONE if word != "--iterations=1"]
     assert main(["train", "--algo=sft", *words, "--from", str(demos), "-o", str(run)]) == 0
     (record,) = of_kind(read_metrics(run), "iteration")
@@ -42,6 +45,13 @@ def test_sft_on_a_collected_run_is_one_round_in_which_nothing_is_played(tmp_path
     assert record["grad_norm"] > 0
     assert not read_trajectories(run)
     assert (run / "model" / "model.safetensors").is_file()
+
+
+@pytest.mark.parametrize(("size", "rows"), [(16, 8), (6, 6), (10, 5), (7, 7), (11, 1)])
+def test_an_update_is_as_large_as_asked_whatever_fits_into_a_forward_pass(size: int, rows: int, tmp_path: Path) -> None:
+    config = TrainConfig(algo="dpo", train_batch_size=size, per_device_train_batch_size=8)
+    made = arguments(config, str(tmp_path))
+    assert (made.per_device_train_batch_size, made.gradient_accumulation_steps) == (rows, size // rows)
 
 
 def _weights(folder: Path) -> bytes:

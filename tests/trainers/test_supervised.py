@@ -15,12 +15,12 @@ from trl import SFTConfig, SFTTrainer
 from envs.base import Info
 from envs.protocol import Exchange, Message, Protocol
 from envs.protocols import PlainProtocol
-from rollout import Completion, ModelPolicy, Sampling, Trajectory, collect
+from rollout import Completion, ModelPolicy, Sampling, Tokens, Trajectory, collect
 from rollout.rendering import Renderer
 from tests import tiny_models
 from tests.rollout.corridor import Corridor, Walker
 from tests.trainers.episodes import append_only, cancelled, episode, failed, step, windowed
-from trainers.supervised import IGNORED, supervised_rows, with_tokens
+from trainers.supervised import IGNORED, supervised_rows, with_own_tokens, with_tokens
 
 
 class Says:
@@ -176,3 +176,16 @@ def test_trl_learns_exactly_the_labels(tmp_path: Path) -> None:
     batch = next(iter(trainer.get_train_dataloader()))
     assert sorted(batch["labels"].tolist()) == sorted(row["labels"] for row in rows)
     assert sorted(batch["input_ids"].tolist()) == sorted(row["input_ids"] for row in rows)
+
+
+def test_only_ids_that_this_models_tokenizer_reads_as_what_was_said_are_kept() -> None:
+    words = tiny_models.tokenizer()
+    renderer = Renderer(words)
+    ids = [*words.encode("I go on."), words.eos_token_id]
+    turn = replace(step([1, 2], ids), reply=Message("assistant", renderer.decode(ids)))
+    own = episode("t", 0, 1.0, turn)
+    others = episode("t", 0, 1.0, replace(turn, reply=Message("assistant", "I go back.")))
+    beyond = episode("t", 0, 1.0, replace(turn, tokens=Tokens((1,), (len(words),), (0.0,))))
+    assert with_own_tokens(own, words, renderer) is own
+    for other in (others, beyond):
+        assert tokens(with_own_tokens(other, words, renderer)) == tokens(with_tokens(other, words, renderer))

@@ -54,10 +54,33 @@ def test_a_model_that_is_not_there(refused: Refused, tmp_path: Path) -> None:
     assert not refused.run.exists()
 
 
-def test_playing_ahead_for_several_training_processes(refused: Refused, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_several_training_processes(refused: Refused, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
-    assert "there are several" in refused("--max-staleness=1", code=1)
+    assert "Start it without a launcher" in refused(code=1)
     assert not refused.run.exists()
+
+
+@pytest.mark.parametrize("algo", ["grpo", "dpo", "kto", "sft"])
+@pytest.mark.parametrize("words", [("--trl-args", "adam_bta2=0.9"), ("--lr-scheduler-type", "cosin")])
+def test_options_that_trl_does_not_know_before_anything_is_played(
+    algo: str, words: tuple[str, str], refused: Refused
+) -> None:
+    said = refused("--algo", algo, *words, code=1)
+    assert "TRL refuses the options" in said
+    assert "See --trl-args" in said
+    assert not refused.run.exists()
+
+
+def test_episodes_in_another_protocol_or_environment(refused: Refused, tmp_path: Path) -> None:
+    collected = str(tmp_path / "collected")
+    tiny = ["--env-args", "data=generated", "size=tiny", "length=12"]
+    assert main(["collect", *tiny, "--protocol", "react", "--episodes", "2", "-o", collected]) == 0
+    said = refused("--algo", "sft", "--from", collected, code=1)
+    assert "the protocol of these episodes is react, and the run's is plain" in said
+    assert "Collect them again with --protocol plain, or train with --protocol react." in said
+    env_args = ["--env-args", "generate={difficulty: 1, count: 20}"]
+    said = refused("--env=dbbench", *env_args, "--rewards", "--algo", "sft", "--from", collected, code=1)
+    assert "the env of these episodes is ALFWorld-v1" in said
 
 
 def test_a_tokenizer_without_a_chat_template(refused: Refused, tmp_path: Path) -> None:
