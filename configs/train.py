@@ -53,8 +53,9 @@ class PlayingConfig(EnvConfig):
     capacity: int = 128
     """Episodes that the engine plays at once."""
 
-    engine: Literal["auto", "hf", "vllm"] = "auto"
-    """What samples: our engine on transformers, or vLLM; auto takes vLLM on a GPU where it is installed."""
+    engine: Literal["auto", "hf", "vllm", "vllm-server"] = "auto"
+    """What samples: our engine on transformers; vLLM in this process, or in one of its own that is watched and started
+    again when it dies. auto takes vLLM on a GPU where it is installed."""
 
     ray: str = "off"
     """off plays in this process; auto on Ray (RAY_ADDRESS, or started here); HOST:PORT on a cluster."""
@@ -251,7 +252,7 @@ class TrainConfig(LearningConfig, PlayingConfig):
             raise ConfigError("workers and engines are Ray's actors. Add --ray auto.")
         if self.load_in_4bit and not self.use_peft:
             raise ConfigError("load_in_4bit: weights of four bits cannot be trained. Add --use-peft.")
-        if self.load_in_4bit and (self.engine == "vllm" or self.ray != "off" or self.max_staleness):
+        if self.load_in_4bit and (self.engine.startswith("vllm") or self.ray != "off" or self.max_staleness):
             remedy = "Leave out vllm, ray and max_staleness."
             raise ConfigError(f"load_in_4bit: only the trainer's own model has four bits. {remedy}")
         if self.max_staleness < 0:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     from rollout.cluster.rollouts import RayRollouts
     from rollout.engines.hf import HFEngine
+    from rollout.engines.vllm import VLLMEngine
+    from rollout.engines.vllm_server import VLLMServer
     from rollout.runner import Stage
 
 
@@ -47,7 +49,9 @@ class Served:
     exact: bool
 
 
-def open_engine(config: TrainConfig, path: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> Served:
+def open_engine(
+    config: TrainConfig, path: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path
+) -> Served:
     """The engine that a run asks for. With `auto`, vLLM on an accelerator where it is installed; on a CPU our own,
     which is the faster one for the sizes that a CPU can train.
 
@@ -56,6 +60,7 @@ def open_engine(config: TrainConfig, path: str, model: PreTrainedModel, tokenize
         path: where the model was loaded from; vLLM loads it again.
         model: that is trained.
         tokenizer: the model's.
+        folder: the run's, for the log of a server.
 
     Raises:
         ModelError: if vLLM is asked for and cannot run, or cannot serve the model.
@@ -63,8 +68,8 @@ def open_engine(config: TrainConfig, path: str, model: PreTrainedModel, tokenize
     ours = best_device().type == "cpu" or config.load_in_4bit
     asked = "hf" if config.engine == "auto" and ours else config.engine
     stop_ids = Renderer(tokenizer).stop_ids
-    if choose_engine(asked, path) == "vllm":
-        return _vllm(config, path, model, tokenizer, stop_ids)
+    if choose_engine("vllm" if asked == "vllm-server" else asked, path) == "vllm":
+        return _vllm(config, path, model, tokenizer, folder)
     from rollout.engines.hf import HFEngine
 
     make = partial(HFEngine, capacity=config.capacity, max_length=config.max_length, stop_ids=stop_ids)
@@ -177,30 +182,42 @@ def make_policy(path: str, name: str, sampling: Sampling, window: int | None, en
 
 
 def _vllm(
-    config: TrainConfig, path: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, stop_ids: Any
+    config: TrainConfig, path: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path
 ) -> Served:
-    from rollout.engines.vllm import VLLMEngine
-
     dtype = "float32" if best_device().type == "cpu" else "bfloat16"
-    engine = VLLMEngine(
-        path,
-        capacity=config.capacity,
-        max_length=config.max_length,
-        stop_ids=stop_ids,
-        dtype=dtype,
-        lora_rank=config.lora_r if config.use_peft else None,
-        memory_share=config.vllm_gpu_memory_utilization,
-    )
+    engine = _vllm_engine(config, path, tokenizer, dtype, folder)
     prompt = tokenizer.encode("Engine and trainer must agree on this.", add_special_tokens=False)
+    kept: list[tempfile.TemporaryDirectory[str]] = []
 
     async def sync() -> int:
         if config.use_peft:
-            with tempfile.TemporaryDirectory(prefix="train-agent-adapter-") as folder:
-                await asyncio.to_thread(model.save_pretrained, folder)
-                version = await engine.update_adapter(folder)
+            adapter = tempfile.TemporaryDirectory(prefix="train-agent-adapter-")
+            await asyncio.to_thread(model.save_pretrained, adapter.name)
+            version = await engine.update_adapter(adapter.name)
+            kept[:] = [adapter]  # a server that is started again reads it again
         else:
             version = await engine.update_weights(model.state_dict())
         await probe(engine, scorer(model), prompt, version=version, tolerance=TOLERANCE[dtype])
         return version
 
     return Served(engine, engine, sync, exact=False)
+
+
+def _vllm_engine(
+    config: TrainConfig, path: str, tokenizer: PreTrainedTokenizerBase, dtype: str, folder: Path
+) -> VLLMEngine | VLLMServer:
+    shared: dict[str, Any] = {
+        "capacity": config.capacity,
+        "max_length": config.max_length,
+        "stop_ids": Renderer(tokenizer).stop_ids,
+        "lora_rank": config.lora_r if config.use_peft else None,
+    }
+    if config.engine == "vllm-server":
+        from rollout.engines.vllm_server import VLLMServer
+
+        memory = ("--dtype", dtype, "--gpu-memory-utilization", str(config.vllm_gpu_memory_utilization))
+        options = () if best_device().type == "cpu" else memory
+        return VLLMServer(path, **shared, log=folder / "vllm.log", options=options)
+    from rollout.engines.vllm import VLLMEngine
+
+    return VLLMEngine(path, **shared, dtype=dtype, memory_share=config.vllm_gpu_memory_utilization)

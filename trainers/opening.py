@@ -77,7 +77,7 @@ def open_session(config: TrainConfig, folder: Path) -> Session:
             episodes_of(config.source, env.id, talk.name, held_out(config))
         _check_arguments(config, folder)
         path = whole_model(model_path(model_name(config)), folder)
-        if config.engine == "vllm":
+        if config.engine.startswith("vllm"):
             choose_engine("vllm", path)
         model, tokenizer = _model(config, path)
         _claim(config, folder)
@@ -85,7 +85,7 @@ def open_session(config: TrainConfig, folder: Path) -> Session:
         undo.callback(store.close)
         journal = Journal(folder, config.report_to)
         undo.callback(journal.close)
-        served = open_engine(config, path, model, tokenizer)
+        served = open_engine(config, path, model, tokenizer, folder)
         undo.callback(lambda: asyncio.run(served.engine.close()))
         undo.callback(lambda: asyncio.run(served.scored.close()))
         display = TrainingDisplay(config.iterations)

@@ -4,11 +4,11 @@
 
 All play the same generated ALFWorld games with the same model, token for token, as in `hf_engine.py`: what is sampled
 is replaced by a script. It thinks before each call, for a number of words drawn from an exponential distribution, and
-gives up after 6 to 40 actions. Nobody has more than `capacity` places in a step. The engine plays that many episodes at
-once and begins the next when one has ended; lockstep plays them in batches of that many; TRL's loop has all of them
-alive, and its turn ends when the slowest of all has answered. "vLLM alone" gets every request of every episode at once,
-the short ones first, and never waits for a game. A step is a forward pass of vLLM: on a CPU most of its time grows with
-the tokens in the batch and their contexts, which all have in common; on a GPU it hardly does, and time goes by steps.
+gives up after 6 to 40 actions (`--actions`). Nobody has more than `capacity` places in a step. The engine plays that
+many episodes at once and begins the next when one has ended; lockstep plays them in batches of that many; TRL's loop
+has all of them alive, and its turn ends when the slowest of all has answered. "vLLM alone" gets every request of every
+episode at once, the short ones first, and never waits for a game. A step is a forward pass of vLLM: on a CPU most of
+its time grows with the tokens in the batch, which all have in common; on a GPU it hardly does, and time goes by steps.
 """
 
 from __future__ import annotations
@@ -41,6 +41,9 @@ from rollout.rendering import Renderer
 LIMIT = 256
 """New tokens of a turn at most."""
 
+LAST = ("move", "put", "use")
+"""How a command begins that may be a game's last."""
+
 STEPS = 0
 """Forward passes of vLLM so far."""
 
@@ -48,24 +51,27 @@ STEPS = 0
 class Scripts(base.Scripts):
     """What is said in each episode, thoughts included, and which completion follows each prompt."""
 
-    def __init__(self, tokenizer: PreTrainedTokenizerFast, renderer: Renderer, episodes: int, thoughts: float) -> None:
+    def __init__(
+        self, tokenizer: PreTrainedTokenizerFast, renderer: Renderer, episodes: int, actions: int, thoughts: float
+    ) -> None:
         self.tasks = [str(task.id) for task in list(Household()._env.tasks)[:episodes]]
         self.after: dict[tuple[int, ...], list[int]] = {}
         self.turns: list[int] = []
         for number, task in enumerate(self.tasks):
             rng, home = random.Random(number), Household()
             ids = renderer.open(opening(home.reset(task)))
-            actions = rng.randint(6, 40)
-            for turn in range(actions + 1):
-                commands = home._env._info()["admissible_commands"]
+            last = rng.randint(actions // 6, actions)
+            for turn in range(last + 1):
+                # None that could solve the game, and end it before its script does.
+                commands = [one for one in home._env._info()["admissible_commands"] if not one.startswith(LAST)]
                 call = {"name": "act", "arguments": {"command": rng.choice(commands)}}
                 thought = " look" * min(int(rng.expovariate(1 / thoughts)), LIMIT - 64)
-                said = f"<tool_call>\n{json.dumps(call)}\n</tool_call>" if turn < actions else "I give up."
+                said = f"<tool_call>\n{json.dumps(call)}\n</tool_call>" if turn < last else "I give up."
                 reply = [*tokenizer.encode(f"I{thought}. {said}"), tokenizer.eos_token_id]
                 self.after[tuple(ids)] = reply
-                shown = renderer.extend(reply, [answer(home.act(called(said)))]) if turn < actions else []
+                shown = renderer.extend(reply, [answer(home.act(called(said)))]) if turn < last else []
                 ids = [*ids, *reply, *shown]
-            self.turns.append(actions + 1)
+            self.turns.append(last + 1)
 
 
 def follow(llm: Any, scripts: Scripts) -> None:
@@ -227,7 +233,15 @@ def trl_loop(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, scripts
     return seconds[0]
 
 
-NUMBERS = (("episodes", 64), ("capacity", 16), ("thoughts", 24), ("layers", 4), ("width", 128), ("rounds", 1))
+NUMBERS = (
+    ("episodes", 64),
+    ("capacity", 16),
+    ("actions", 40),
+    ("thoughts", 24),
+    ("layers", 4),
+    ("width", 128),
+    ("rounds", 1),
+)
 
 
 def main() -> None:
@@ -244,7 +258,7 @@ def main() -> None:
     shape = {"layers": options.layers, "width": options.width, "max_position_embeddings": 8192}
     model = tiny_models.model(vocab_size=len(tokenizer), **shape)
     renderer = Renderer(tokenizer, [schema])
-    scripts = Scripts(tokenizer, renderer, options.episodes, options.thoughts)
+    scripts = Scripts(tokenizer, renderer, options.episodes, options.actions, options.thoughts)
     size = sum(parameter.numel() for parameter in model.parameters()) / 1e6
     print(f"{size:.2f} M parameters, {options.episodes} episodes, {len(scripts.after)} turns, {scripts.tokens} tokens")
     with TemporaryDirectory() as folder:

@@ -20,14 +20,30 @@ ON_RAY = ("--ray=auto", "--workers=2", "--engines=2")
 
 
 @pytest.mark.parametrize(
-    ("env", "where"),
-    [("alfworld", ()), ("dbbench", ()), ("alfworld", ON_RAY), ("dbbench", ("--use-peft", *ON_RAY))],
-    ids=["alfworld", "dbbench", "alfworld on Ray", "an adapter on Ray"],
+    ("env", "engine", "where"),
+    [
+        ("alfworld", "vllm", ()),
+        ("dbbench", "vllm-server", ("--use-peft",)),
+        ("alfworld", "vllm", ON_RAY),
+        ("dbbench", "vllm", ("--use-peft", *ON_RAY)),
+    ],
+    ids=["in this process", "an adapter on a server", "on Ray", "an adapter on Ray"],
 )
 def test_two_iterations_are_played_by_vllm_and_learned_from(
-    env: str, where: tuple[str, ...], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    env: str, engine: str, where: tuple[str, ...], tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    words = ["--env", env, "--algo", "grpo", "--engine", "vllm", "--smoke", "--seed", "2", "-o", str(tmp_path / "run")]
+    words = [
+        "--env",
+        env,
+        "--algo",
+        "grpo",
+        f"--engine={engine}",
+        "--smoke",
+        "--seed",
+        "2",
+        "-o",
+        str(tmp_path / "run"),
+    ]
     assert main([*words, *where]) == 0, capfd.readouterr().err
     lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     for line in (line for line in lines if line["kind"] == "iteration"):
