@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 STEP_TOKENS = 2048
 """New tokens of one forward pass at most; a longer prompt takes several, among the others' tokens."""
 
+MEMORY_SHARE = 0.4
+"""Of the memory that is free when the engine starts, for keys and values at most: a trainer lives beside it, and what
+its optimizer and its activations will take is not taken yet."""
+
 TURN_ENDS = ("<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<end_of_turn>", "<|end|>", "<|endoftext|>")
 """Tokens that end a turn in the common chat templates; a tokenizer often declares only one of them."""
 
@@ -71,7 +75,8 @@ class HFEngine:
         tokenizer: for the stop tokens and strings.
         capacity: requests in one forward pass, and episodes whose caches are kept.
         max_length: tokens of prompt and completion together; the model's own limit by default.
-        cache_bytes: the most that the caches may take; lowers `capacity` where it must.
+        cache_bytes: the most that the caches may take; lowers `capacity` where it must. By default there is no limit on
+            a CPU, and on a GPU `MEMORY_SHARE`.
         stop_ids: further tokens that end a completion, besides the tokenizer's and the generation config's.
 
     Raises:
@@ -97,6 +102,8 @@ class HFEngine:
         self.version = 0
         self.stop_ids = frozenset(stop_ids) | stop_tokens(model, tokenizer)
         self.capacity = capacity
+        if cache_bytes is None and model.device.type == "cuda":
+            cache_bytes = int(MEMORY_SHARE * _free_bytes(model.device))
         if cache_bytes is not None:
             self.capacity = min(capacity, cache_bytes // (per_token * self.max_length))
         if self.capacity < 1:
@@ -305,6 +312,13 @@ def _completion(request: Request, finish: FinishReason) -> Completion:
         model=now - request.begun,
         prefill=request.first - request.begun,
     )
+
+
+def _free_bytes(device: torch.device) -> int:
+    """Of a GPU's memory."""
+    import torch
+
+    return torch.cuda.mem_get_info(device)[0]
 
 
 def stop_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:

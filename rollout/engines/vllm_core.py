@@ -6,16 +6,12 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from rollout.engine import Sampling
-from rollout.engines.hf import TURN_ENDS
+from rollout.engines.hf import MEMORY_SHARE, TURN_ENDS
 
 if TYPE_CHECKING:
     from vllm import SamplingParams
     from vllm.config import VllmConfig
     from vllm.v1.engine.llm_engine import LLMEngine
-
-MEMORY_SHARE = 0.4
-"""Of the memory that is free when the engine starts, for keys and values at most: a trainer lives beside it, and what
-its optimizer and its activations will take is not taken yet."""
 
 BLOCK = 32
 """Tokens of a block of the prefix cache on a CPU, whose default of 128 rarely finds a whole block to share."""
