@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from rollout.engine import Completion, ContextOverflow, EngineError, Sampling
-from rollout.engines.vllm_core import MEMORY_SHARE, build_core, close_core, declared_stops, parameters
+from rollout.engines.hf import MEMORY_SHARE
+from rollout.engines.vllm_core import build_core, close_core, declared_stops, parameters
 from rollout.engines.weights import Shapes, checkpoint_shapes, misfits, read_weights
 from rollout.errors import ModelError
 from rollout.trajectory import FinishReason

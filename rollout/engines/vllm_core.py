@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from rollout.engine import Sampling
-from rollout.engines.hf import MEMORY_SHARE, TURN_ENDS
+from rollout.engines.hf import TURN_ENDS
 
 if TYPE_CHECKING:
     from vllm import SamplingParams
