@@ -46,6 +46,7 @@ from trainers.journal import Journal
 from trainers.rounds import episodes_of
 from trainers.session import Session, Standing
 from trainers.tasks import TaskOrder
+from trainers.trackers import reserve_folder
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -75,6 +76,7 @@ def open_session(config: TrainConfig, folder: Path) -> Session:
         # Before a model is loaded and scored in vain.
         if config.source is not None:
             episodes_of(config.source, env.id, talk.name, held_out(config))
+        reserve_folder(config.report_to, folder)
         _check_arguments(config, folder)
         path = whole_model(model_path(model_name(config)), folder)
         if config.engine.startswith("vllm"):

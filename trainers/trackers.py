@@ -16,7 +16,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
@@ -157,12 +157,7 @@ class _Trackio:
 
     def __init__(self, run: Path) -> None:
         folder = (run / "trackio").resolve()
-        with _environment({"TRACKIO_DIR": str(folder)}):
-            from trackio import utils
-            from trackio.sqlite_storage import SQLiteStorage
-        if Path(utils.TRACKIO_DIR) != folder:
-            raise RuntimeError(f"in this process it writes to {utils.TRACKIO_DIR} already")
-        self._storage: Any = SQLiteStorage
+        self._storage: Any = _trackio_storage(folder)
         self._name = run.name
         if (folder / f"{PROJECT}.db").is_file():
             self._storage.delete_run(PROJECT, self._name)
@@ -172,6 +167,22 @@ class _Trackio:
 
     def close(self) -> None:
         """Every record is in the database already."""
+
+
+def reserve_folder(names: Sequence[str], run: Path) -> None:
+    """Trackio takes its folder when it is imported, and TRL imports it: have it imported for this run first."""
+    if "trackio" in names:
+        with suppress(Exception):  # it is said when the tracker is opened
+            _trackio_storage((run / "trackio").resolve())
+
+
+def _trackio_storage(folder: Path) -> Any:
+    with _environment({"TRACKIO_DIR": str(folder)}):
+        from trackio import utils
+        from trackio.sqlite_storage import SQLiteStorage
+    if Path(utils.TRACKIO_DIR) != folder:
+        raise RuntimeError(f"in this process it writes to {utils.TRACKIO_DIR} already")
+    return SQLiteStorage
 
 
 _TRACKERS: dict[str, Callable[[Path], Tracker]] = {
