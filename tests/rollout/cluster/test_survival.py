@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -104,22 +102,6 @@ def test_when_the_driver_is_killed_everything_dies_with_it(tmp_path: Path) -> No
     process.kill()
     process.communicate()
     assert gone(pids)  # within ten seconds: also Ray's agents, which look for their head for a minute
-
-
-@pytest.fixture
-def nodes() -> Iterator[Any]:
-    """A cluster of three machines, as far as Ray knows."""
-    import ray
-    from ray.cluster_utils import Cluster
-
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
-    for _ in range(2):
-        cluster.add_node(num_cpus=1)
-    cluster.wait_for_nodes()
-    yield cluster
-    ray.shutdown()
-    cluster.shutdown()
 
 
 def test_a_machine_of_the_cluster_is_lost_and_the_run_goes_on(tmp_path: Path, nodes: Any) -> None:

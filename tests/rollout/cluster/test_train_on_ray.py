@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -42,6 +44,26 @@ def test_an_adapter_is_trained_on_ray_and_the_engines_play_with_it(tmp_path: Pat
     assert [record["episodes"] for record in records] == [8, 16]
     # By the weights after an update, engine and trainer still agree: without the adapter they would not.
     assert all(abs(record["importance"] - 1) < 0.01 for record in records)
+
+
+def test_on_a_cluster_that_goes_on_a_killed_driver_takes_its_actors_along_and_is_resumed(
+    tmp_path: Path, nodes: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", nodes.address)
+    run, log, pids = tmp_path / "run", tmp_path / "log", tmp_path / "pids"
+    words = [*WORDS, "-o", str(run)]
+    assert train(words, log, "episode", 3, happens=Death(pids)) == -signal.SIGKILL, log.read_text()
+    assert gone([pid for pid in family(os.getpid()) if is_actor(pid)])
+    assert train([*words, "--resume"], log) == 0, log.read_text()
+    stored = read_trajectories(run)
+    assert not stored.twice
+    assert sum(one.scored for one in stored) == len(stored) == 16
+
+
+def is_actor(pid: int) -> bool:
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes().startswith((b"ray::WorkerActor", b"ray::EngineActor"))
+    return False
 
 
 @pytest.mark.parametrize(("point", "count"), [("episode", 3), ("update", 2)])
