@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import os
+import shutil
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -78,7 +79,7 @@ def open_session(config: TrainConfig, folder: Path) -> Session:
             episodes_of(config.source, env.id, talk.name, held_out(config))
         reserve_folder(config.report_to, folder)
         _check_arguments(config, folder)
-        path = whole_model(model_path(model_name(config)), folder)
+        path = whole_model(model_path(model_name(config)), folder, resume=config.resume)
         if config.engine.startswith("vllm"):
             choose_engine("vllm", path)
         model, tokenizer = _model(config, path)
@@ -151,21 +152,24 @@ def held_out(config: TrainConfig) -> set[str]:
     return found
 
 
-def whole_model(path: str, folder: Path) -> str:
+def whole_model(path: str, folder: Path, *, resume: bool) -> str:
     """Where a model is that has all its weights: `path`, or if that is an adapter, `folder/base`, into which it is
-    merged with its base, once."""
-    if not (Path(path) / "adapter_config.json").is_file():
+    merged with its base when the run begins."""
+    begun = (folder / "config.yaml").exists()
+    if not (Path(path) / "adapter_config.json").is_file() or (begun and not resume):
         return path
-    base = folder / "base"
-    if not base.is_dir():
-        from peft import AutoPeftModelForCausalLM
+    base, part = folder / "base", folder / "base.part"
+    if begun and base.is_dir():
+        return str(base)
+    from peft import AutoPeftModelForCausalLM
 
-        from trainers.checkpoints import save_model
+    from trainers.checkpoints import save_model
 
-        merged: Any = AutoPeftModelForCausalLM.from_pretrained(path, dtype="auto")
-        part = folder / "base.part"
-        save_model(part, merged.merge_and_unload(), load_tokenizer(path))
-        part.rename(base)
+    for left in (base, part):
+        shutil.rmtree(left, ignore_errors=True)
+    merged: Any = AutoPeftModelForCausalLM.from_pretrained(path, dtype="auto")
+    save_model(part, merged.merge_and_unload(), load_tokenizer(path))
+    part.rename(base)
     return str(base)
 
 

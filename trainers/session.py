@@ -23,6 +23,7 @@ from eval.history import read_metrics
 from eval.protocols import EvalProtocol
 from eval.result import Result
 from rollout.engine import EngineError, Sampling
+from rollout.host import describe
 from rollout.policy import Policy
 from rollout.rollouts import Rollouts
 from rollout.timeline import Timeline
@@ -134,7 +135,9 @@ class Session:
                     self.generation.sync()
                 except (EngineError, TimeoutError) as error:
                     remedy = "Go on with --resume; where that does not help, --engine hf has nothing to send."
-                    raise TrainingError(f"the engine has not got the weights: {error}", remedy=remedy) from error
+                    raise TrainingError(
+                        f"the engine has not got the weights: {describe(error)}", remedy=remedy
+                    ) from error
             self._stale = False
 
     def finish(self, played: Played, learned: dict[str, Any]) -> bool:
