@@ -65,6 +65,8 @@ def learning_arguments(config: TrainConfig, folder: str) -> dict[str, Any]:
         "max_grad_norm": config.max_grad_norm,
         "save_strategy": "no",
         "logging_steps": 1,
+        # A loss that is no number must be seen.
+        "logging_nan_inf_filter": False,
     }
     if config.gradient_checkpointing is not None:
         values["gradient_checkpointing"] = config.gradient_checkpointing

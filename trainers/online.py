@@ -76,8 +76,6 @@ def arguments(config: TrainConfig, folder: str) -> GRPOConfig:
         "epsilon_high": config.epsilon_high + (1.0 if loss_type == "cispo" else 0.0),
         # The distribution that is trained is the one that was sampled from.
         "temperature": config.temperature,
-        # A loss that is no number must be seen.
-        "logging_nan_inf_filter": False,
         "disable_dropout": True,
         "ignore_data_skip": True,
         "seed": config.seed,
