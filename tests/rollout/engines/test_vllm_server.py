@@ -127,19 +127,21 @@ def test_adapters_are_loaded_by_name_and_version(server: VLLMServer, tmp_path: P
 
 
 def test_a_dead_server_is_started_again_with_the_newest_weights(folder: Path, tmp_path: Path) -> None:
-    server = VLLMServer(folder, capacity=2, max_length=256, log=tmp_path / "vllm.log")
+    server = VLLMServer(folder, capacity=8, max_length=4096, log=tmp_path / "vllm.log")
     other = made(3)
+    long = Sampling(max_new_tokens=4000)
 
     async def kill() -> None:
         await server.update_weights(other.state_dict())
-        dying = asyncio.create_task(server.generate("a", PROMPT, Sampling(max_new_tokens=200), 0))
+        # Some may draw a token that ends them before the server dies.
+        dying = [asyncio.create_task(server.generate(f"a{seed}", PROMPT, long, seed)) for seed in range(6)]
         await server.generate("b", PROMPT, Sampling(max_new_tokens=2), 0)
         process = server._process
         assert process
         process.kill()
         process.wait()
-        with pytest.raises(EngineError):
-            await dying
+        ends = await asyncio.gather(*dying, return_exceptions=True)
+        assert any(isinstance(end, EngineError) for end in ends)
         await probe(server, scorer(other), PROMPT, version=1, tolerance=1e-3)
         assert server.deaths == 1
         await server.close()
