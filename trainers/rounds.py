@@ -75,14 +75,13 @@ def episodes_of(source: Path, env: str, talk: str, held_out: Collection[str] = (
 
 
 def _stored(session: Session) -> Played:
-    """The episodes of another run, with this model's tokens for what was said where they have none."""
+    """The episodes of another run, with this model's tokens for what was said."""
     from rollout.rendering import Renderer
 
     assert session.config.source is not None
     talk = session.rollouts.stage.protocol
     episodes = episodes_of(session.config.source, session.env.id, talk.name)
     renderer = Renderer(session.tokenizer, talk.schemas)
-
     with_ids = [with_own_tokens(episode, session.tokenizer, renderer) for episode in episodes]
     return Played(episodes=with_ids)
 
