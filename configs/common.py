@@ -20,7 +20,8 @@ class EnvConfig:
     """The split of tasks to play; the environment's own default where none is given."""
 
     env_args: dict[str, Any] = field(default_factory=dict)
-    """Further arguments of the environment, as in `--env-args size=full max_steps=30`."""
+    """Further arguments of the environment, as in `--env-args size=full max_steps=30`. A preset's others stay; null
+    takes one out, as `size=null`."""
 
     seed: int = 0
     """Seeds every draw: tasks, names, sampling."""

@@ -91,7 +91,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def build(cls: type[C], *layers: tuple[str, Mapping[str, Any]]) -> C:
-    """Make the config from layers of values, the later winning.
+    """Make the config from layers of values, the later winning; dicts are merged key by key, and an empty one empties.
 
     Args:
         cls: the dataclass.
@@ -109,7 +109,8 @@ def build(cls: type[C], *layers: tuple[str, Mapping[str, Any]]) -> C:
                 near = get_close_matches(key, hints, n=1, cutoff=0.5)
                 hint = f" Did you mean {near[0]!r}?" if near else f" Known keys: {', '.join(hints)}."
                 raise ConfigError(f"{where}: unknown key {raw!r}.{hint}")
-            values[key] = _convert(value, hints[key], f"{where}: {key}")
+            converted = _convert(value, hints[key], f"{where}: {key}")
+            values[key] = _merged(values.get(key), converted)
     return cls(**values)
 
 
@@ -151,6 +152,12 @@ def _convert(value: Any, hint: Any, where: str) -> Any:
         if isinstance(error, ConfigError):
             raise
         raise ConfigError(f"{where}: {value!r} is not {_metavar(base).lower()}.") from error
+
+
+def _merged(lower: Any, upper: Any) -> Any:
+    if not (isinstance(lower, Mapping) and isinstance(upper, Mapping) and upper):
+        return upper
+    return {**lower, **{key: _merged(lower.get(key), value) for key, value in upper.items()}}
 
 
 def _boolean(value: Any) -> bool:

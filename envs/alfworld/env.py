@@ -94,7 +94,8 @@ class ALFWorldEnv(TextEnv[Any]):
             self.tasks = generated_tasks(split, length, size=size or "small", types=types)
         elif size is not None or length is not None:
             raise TaskError(
-                "size and length are of generated games", remedy=f"Leave them out, or ask for data={GENERATED}."
+                "size and length are of generated games",
+                remedy=f"Leave them out (size=null where a preset has one), or ask for data={GENERATED}.",
             )
         else:
             games = load_split(split, data=data, task_types=types)

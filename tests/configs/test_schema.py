@@ -88,6 +88,21 @@ def test_the_command_line_wins_over_the_file_and_the_file_over_the_defaults(tmp_
 
 
 @pytest.mark.parametrize(
+    ("upper", "merged"),
+    [
+        (["max_steps=30"], {"size": "tiny", "make": {"level": 1, "count": 9}, "max_steps": 30}),
+        (["make={level: 2}"], {"size": "tiny", "make": {"level": 2, "count": 9}, "max_steps": 20}),
+        (["size=null", "make=null"], {"size": None, "make": None, "max_steps": 20}),
+        ([], {}),
+    ],
+)
+def test_a_dict_is_merged_key_by_key_and_null_or_nothing_takes_out(upper: list[str], merged: dict[str, Any]) -> None:
+    lower = {"size": "tiny", "make": {"level": 1, "count": 9}, "max_steps": 20}
+    config = build(Sample, ("preset", {"env_args": lower}), ("command line", {"env_args": upper}))
+    assert config.env_args == merged
+
+
+@pytest.mark.parametrize(
     ("values", "message"),
     [
         ({"learning_rat": 1}, r"a.yaml: unknown key 'learning_rat'. Did you mean 'learning_rate'\?"),

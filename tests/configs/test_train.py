@@ -50,7 +50,7 @@ def test_the_options_of_a_run_read_back_as_they_were() -> None:
     """By which `--config RUN/config.yaml --resume` goes on with it."""
     import yaml
 
-    said = {"env_args": ["data=generated", "size=tiny"], "report_to": ["wandb"], "max_turns": "12", "bf16": "no"}
+    said = {"env_args": ["data=games", "size=null"], "report_to": ["wandb"], "max_turns": "12", "bf16": "no"}
     config = build(TrainConfig, *with_preset([("command line", {**said, "preset": "tiny", "output_dir": "runs/x"})]))
     again = build(TrainConfig, *with_preset([("config.yaml", yaml.safe_load(as_yaml(config)))]))
     assert again == config
