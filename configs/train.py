@@ -169,7 +169,7 @@ class LearningConfig:
     """Its scale."""
 
     lora_dropout: float = 0.0
-    """Its dropout; in sft only."""
+    """Its dropout; in sft only, the others train without."""
 
     lora_target_modules: tuple[str, ...] = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
     """The layers that it changes."""
@@ -245,6 +245,10 @@ class TrainConfig(LearningConfig, PlayingConfig):
         offline = self.algo in ("dpo", "kto", "sft")
         if self.source is not None and not offline:
             raise ConfigError(f"--from: {self.algo} learns from its own episodes. Use it with dpo, kto or sft.")
+        if self.rewards and self.algo in ("kto", "sft"):
+            raise ConfigError(f"rewards: {self.algo} asks only whether a task was solved. Use them with dpo or grpo.")
+        if offline and (self.invalid_penalty or self.inadmissible_penalty):
+            raise ConfigError(f"penalties: {self.algo} has no advantages to take them from. Use them with grpo.")
         for name, least in (("num_generations", 2), ("tasks", 1), ("rounds", 1), ("iterations", 1)):
             if getattr(self, name) < least:
                 raise ConfigError(f"{name} is {getattr(self, name)}, and must be {least} at least.")

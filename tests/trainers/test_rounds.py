@@ -16,7 +16,11 @@ from trainers.rounds import arguments
 pytestmark = pytest.mark.slow
 
 TINY = ("--env-args", "data=generated", "size=tiny", "length=12")
-ONE = (*SMALLEST, "--iterations=1", "--eval-tasks=0", "--select-tasks=0", "--train-batch-size=2", "--json")
+ONE = (
+    *(*SMALLEST, "--iterations=1", "--eval-tasks=0", "--select-tasks=0", "--train-batch-size=2", "--json"),
+    "--inadmissible-penalty=0",
+)
+UNSHAPED = ("--rewards",)
 
 
 @pytest.mark.parametrize("algo", ["dpo", "kto"])
@@ -24,7 +28,7 @@ def test_a_round_on_own_episodes_changes_the_model(algo: str, tmp_path: Path) ->
     run = tmp_path / "run"
     # KTO wants a verdict, so a few turns must do for some task.
     more = ("--env-args", "data=generated", "size=tiny", "length=12", "max_steps=12") if algo == "kto" else ()
-    seen = ("--tasks=6", "--temperature=1") if algo == "kto" else ()
+    seen = ("--tasks=6", "--temperature=1", *UNSHAPED) if algo == "kto" else ()
     assert main(["train", f"--algo={algo}", *ONE, *more, *seen, "-o", str(run)]) == 0
     (record,) = of_kind(read_metrics(run), "iteration")
     assert record["rows"] > 0
@@ -39,7 +43,7 @@ def test_sft_on_a_collected_run_is_one_round_in_which_nothing_is_played(tmp_path
     collect = ["collect", *TINY, "--protocol", "plain", "--policy", "expert", "--episodes", "4"]
     assert main([*collect, "-o", str(demos)]) == 0
     words = [word for word in ONE if word != "--iterations=1"]
-    assert main(["train", "--algo=sft", *words, "--from", str(demos), "-o", str(run)]) == 0
+    assert main(["train", "--algo=sft", *words, *UNSHAPED, "--from", str(demos), "-o", str(run)]) == 0
     (record,) = of_kind(read_metrics(run), "iteration")
     assert record["rows"] == 4
     assert record["grad_norm"] > 0

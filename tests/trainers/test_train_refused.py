@@ -12,6 +12,7 @@ from tests.trainers.killed import SMALLEST
 from trainers.cli import main
 
 WORDS = (*SMALLEST, "--iterations=1", "--eval-tasks=0", "--select-tasks=0")
+SFT = ("--algo", "sft", "--rewards", "--inadmissible-penalty=0")
 
 
 @pytest.fixture
@@ -107,7 +108,7 @@ def test_an_adapter_on_the_output_layer(refused: Refused) -> None:
 
 def test_a_folder_without_episodes_to_learn_from(refused: Refused, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    said = refused("--algo", "sft", "--from", str(tmp_path / "empty"), code=1)
+    said = refused(*SFT, "--from", str(tmp_path / "empty"), code=1)
     assert f"{tmp_path / 'empty'}: there are no episodes. Make some: train-agent collect" in said
 
 
@@ -115,7 +116,7 @@ def test_episodes_of_tasks_by_which_models_are_scored(refused: Refused, tmp_path
     collected = str(tmp_path / "collected")
     tiny = ["--env-args", "data=generated", "size=tiny", "length=12"]
     assert main(["collect", *tiny, "--split", "valid_seen", "--episodes", "2", "-o", collected]) == 0
-    said = refused("--algo", "sft", "--from", collected, code=2)
+    said = refused(*SFT, "--from", collected, code=2)
     assert "of valid_seen, by which models are scored" in said
     assert not refused.run.exists()
 
