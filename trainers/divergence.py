@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from statistics import median
 
@@ -84,9 +84,13 @@ class Watchdog:
     """Reads the records of a run as they are written.
 
     A run that is resumed shows it the earlier records first, so that normal stays what it was.
+
+    Args:
+        fp16: gradients are scaled; an update whose gradients overflow is left out, and the scale lowered.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, fp16: bool = False) -> None:
+        self._fatal = ("loss",) if fp16 else ("loss", "grad_norm")
         self._series: dict[str, _Series] = defaultdict(lambda: _Series([], deque(maxlen=RECENT)))
         self._best: dict[str, _HeldOut] = {}
         self._named: set[str] = set()
@@ -101,7 +105,7 @@ class Watchdog:
         if record.get("kind") == "evaluation":
             found = list(self._held_out(record))
         else:
-            _refuse_nan(record)
+            _refuse_nan(record, self._fatal)
             for name in _MEASURES:
                 if (value := number(record, name)) is not None:
                     self._series[name].add(value)
@@ -134,15 +138,16 @@ class Watchdog:
             )
 
 
-def _refuse_nan(record: Record) -> None:
-    for name in ("loss", "grad_norm"):
+def _refuse_nan(record: Record, fatal: Iterable[str]) -> None:
+    for name in fatal:
         value = record.get(name)
         if isinstance(value, float) and not math.isfinite(value):
             raise TrainingError(
                 f"the {name} is {value}",
                 where=f"iteration {record['iteration']}",
                 remedy="Begin another run from its last checkpoint (train-agent train --config RUN/config.yaml --model "
-                "RUN/checkpoints/... -o OTHER) with a lower learning_rate, a smaller max_grad_norm, or other bf16.",
+                "RUN/checkpoints/... -o OTHER) with a lower --learning-rate, a smaller --max-grad-norm, or --no-bf16, "
+                "which computes in float32.",
             )
 
 

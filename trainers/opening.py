@@ -39,6 +39,7 @@ from trainers.algorithms import GROUP_RELATIVE
 from trainers.backlog import Backlog
 from trainers.checkpoints import Checkpoints
 from trainers.display import TrainingDisplay
+from trainers.divergence import Watchdog
 from trainers.engines import Served, open_engine, rollouts_on_ray
 from trainers.errors import TrainingError
 from trainers.generation import Generation
@@ -50,7 +51,7 @@ from trainers.tasks import TaskOrder
 from trainers.trackers import reserve_folder
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainingArguments
 
 _MAY_CHANGE = (
     *("resume", "json", "iterations", "max_minutes", "output_dir", "report_to", "save_steps"),
@@ -78,7 +79,7 @@ def open_session(config: TrainConfig, folder: Path) -> Session:
         if config.source is not None:
             episodes_of(config.source, env.id, talk.name, held_out(config))
         reserve_folder(config.report_to, folder)
-        _check_arguments(config, folder)
+        fp16 = _trl_arguments(config, folder).fp16  # what TRL refuses, it refuses before anything is played
         path = whole_model(model_path(model_name(config)), folder, resume=config.resume)
         if config.engine.startswith("vllm"):
             choose_engine("vllm", path)
@@ -111,6 +112,7 @@ def open_session(config: TrainConfig, folder: Path) -> Session:
             generation=_generation(config, rollouts, order, folder),
             journal=journal,
             display=display,
+            watchdog=Watchdog(fp16=fp16),
             timeline=timeline,
             checkpoints=Checkpoints(folder, config.save_total_limit),
             exact=served.exact and not config.max_staleness and config.ray == "off",
@@ -173,8 +175,8 @@ def whole_model(path: str, folder: Path, *, resume: bool) -> str:
     return str(base)
 
 
-def _check_arguments(config: TrainConfig, folder: Path) -> None:
-    """Have TRL look at the options.
+def _trl_arguments(config: TrainConfig, folder: Path) -> TrainingArguments:
+    """The options as TRL takes them.
 
     Raises:
         TrainingError: if it refuses them.
@@ -183,7 +185,8 @@ def _check_arguments(config: TrainConfig, folder: Path) -> None:
         from trainers.online import arguments
     else:
         from trainers.rounds import arguments
-    arguments(config, str(folder))
+    made: TrainingArguments = arguments(config, str(folder))
+    return made
 
 
 def _model(config: TrainConfig, path: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:

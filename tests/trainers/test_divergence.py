@@ -130,6 +130,14 @@ def test_a_loss_or_gradient_that_is_no_number_ends_the_run(measure: str, value: 
         seen(iterations(**{measure: lambda i: float(value) if i == 7 else 0.1}))
 
 
+def test_a_gradient_that_overflows_in_fp16_is_left_out_and_no_end_but_a_loss_is() -> None:
+    overflow, *_, last = iterations(grad_norm=lambda i: float("inf") if i == 1 else 0.5)
+    watchdog = Watchdog(fp16=True)
+    assert watchdog.observe(overflow) == []
+    with pytest.raises(TrainingError, match=r"the loss is nan.*--no-bf16"):
+        watchdog.observe({**last, "loss": float("nan")})
+
+
 @pytest.mark.parametrize(("easy", "told"), [(True, "Try harder tasks"), (False, "Try easier tasks first")])
 def test_what_to_try_without_a_signal_depends_on_why_there_is_none(easy: bool, told: str) -> None:
     groups = {"signal": 0, "all solved": 20 if easy else 1, "none solved": 1 if easy else 20}
