@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from configs import TrainConfig
 from rollout.cluster.weights import Adapter
-from rollout.engine import Engine, Sampling
+from rollout.engine import Engine, EngineError, Sampling
 from rollout.engines.choice import choose_engine
-from rollout.engines.probe import TOLERANCE, probe, scorer
+from rollout.engines.probe import measured_tolerance, probe, scorer
+from rollout.errors import ModelError
 from rollout.loading import best_device, load_model, load_tokenizer
 from rollout.policy import ModelPolicy
 from rollout.rendering import Renderer, renderers
@@ -40,12 +41,14 @@ class Served:
         engine: what samples for training.
         scored: what samples for evaluation, mostly the same.
         sync: brings both to the trainer's weights; returns their version.
+        rest: gives memory back that is not needed before the next sync, for the trainer's update.
         exact: whether engine and trainer compute the same log-probabilities, so that none need be corrected.
     """
 
     engine: Engine
     scored: Engine
     sync: Callable[[], Awaitable[int]]
+    rest: Callable[[], Awaitable[None]]
     exact: bool
 
 
@@ -63,7 +66,8 @@ def open_engine(
         folder: the run's, for the log of a server.
 
     Raises:
-        ModelError: if vLLM is asked for and cannot run, or cannot serve the model.
+        ModelError: if vLLM is asked for and cannot run, cannot serve the model, or computes another one from the same
+            files.
     """
     ours = best_device().type == "cpu" or config.load_in_4bit
     asked = "hf" if config.engine == "auto" and ours else config.engine
@@ -77,7 +81,7 @@ def open_engine(
     if config.max_staleness and config.ray == "off":
         return _beside(make, engine)
     # The engine works on the trainer's own module: it only has to forget what it computed with older weights.
-    return Served(engine, engine, engine.new_version, exact=True)
+    return Served(engine, engine, engine.new_version, engine.rest, exact=True)
 
 
 def _beside(make: Callable[..., HFEngine], scored: HFEngine) -> Served:
@@ -89,7 +93,7 @@ def _beside(make: Callable[..., HFEngine], scored: HFEngine) -> Served:
         await scored.new_version()
         return await engine.update_weights(scored.model.state_dict())
 
-    return Served(engine, scored, sync, exact=False)
+    return Served(engine, scored, sync, scored.rest, exact=False)
 
 
 def rollouts_on_ray(
@@ -187,6 +191,12 @@ def _vllm(
     dtype = "float32" if best_device().type == "cpu" else "bfloat16"
     engine = _vllm_engine(config, path, tokenizer, dtype, folder)
     prompt = tokenizer.encode("Engine and trainer must agree on this.", add_special_tokens=False)
+    score = scorer(model)
+    try:
+        tolerance = asyncio.run(measured_tolerance(engine, score, prompt, dtype))
+    except EngineError as error:
+        asyncio.run(engine.close())
+        raise ModelError(str(error), where=path, remedy="Train with --engine hf.") from error
     kept: list[tempfile.TemporaryDirectory[str]] = []
 
     async def sync() -> int:
@@ -197,10 +207,13 @@ def _vllm(
             kept[:] = [adapter]  # a server that is started again reads it again
         else:
             version = await engine.update_weights(model.state_dict())
-        await probe(engine, scorer(model), prompt, version=version, tolerance=TOLERANCE[dtype])
+        await probe(engine, score, prompt, version=version, tolerance=tolerance)
         return version
 
-    return Served(engine, engine, sync, exact=False)
+    async def rest() -> None:
+        """vLLM keeps its memory: it was given to it at the start."""
+
+    return Served(engine, engine, sync, rest, exact=False)
 
 
 def _vllm_engine(

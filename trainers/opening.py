@@ -115,6 +115,7 @@ def open_session(config: TrainConfig, folder: Path) -> Session:
             watchdog=Watchdog(fp16=fp16),
             timeline=timeline,
             checkpoints=Checkpoints(folder, config.save_total_limit),
+            rest=served.rest,
             exact=served.exact and not config.max_staleness and config.ray == "off",
         )
         _go_on(session)

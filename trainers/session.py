@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -76,6 +76,8 @@ class Session:
         journal: `metrics.jsonl`.
         display: for the terminal.
         timeline: of the slots.
+        checkpoints: whole ones, the last and the best.
+        rest: gives the engine's memory to the update.
         exact: whether the engine computes the trainer's own log-probabilities.
     """
 
@@ -91,6 +93,7 @@ class Session:
     display: TrainingDisplay
     timeline: Timeline
     checkpoints: Checkpoints
+    rest: Callable[[], Awaitable[None]]
     exact: bool = True
     standing: Standing = field(default_factory=Standing)
     watchdog: Watchdog = field(default_factory=Watchdog)
@@ -115,6 +118,7 @@ class Session:
         self.display.phase("wait" if ahead else "play", self.config.tasks * self.config.num_generations)
         with self.timed("wait" if ahead else "play"):
             played = self.generation.play()
+            asyncio.run(self.rest())
         self.standing.episodes += len(played.episodes)
         self.display.phase("train")
         return played
@@ -215,6 +219,7 @@ class Session:
         folder = self.folder / "evals" / name
         with self.timed("evaluate"):
             done = evaluate(rules, self.scored, output=folder, limit=count, resume=True, watcher=self.display)
+            asyncio.run(self.rest())
         if not done.collected.complete:
             raise Stopped
         return done.result

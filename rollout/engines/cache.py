@@ -75,8 +75,13 @@ class Cache:
     def renew(self, version: int) -> None:
         """Drop what other weights have written: were it NaN, it would spoil rows that mask it, as NaN times zero."""
         if version != self._version:
-            self.layers.clear()
-            self._length, self._version = 0, version
+            self.clear()
+            self._version = version
+
+    def clear(self) -> None:
+        """Drop everything, and the memory with it."""
+        self.layers.clear()
+        self._length = 0
 
     def reserve(self, length: int) -> None:
         """Make room for rows of `length` tokens."""

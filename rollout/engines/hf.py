@@ -13,13 +13,15 @@ from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from rollout.engine import Completion, ContextOverflow, EngineError, Sampling
+from rollout.engine import Completion, EngineError, Sampling
 from rollout.engines.cache import Cache, Chunk
 from rollout.engines.forward import certify, forward
+from rollout.engines.memory import MEMORY_SHARE, device_memory
 from rollout.engines.sampling import draw, uniform
 from rollout.engines.slots import WORTH_COPYING, Slot, Slots, common_prefix
+from rollout.engines.tokens import check_prompt, stop_tokens
 from rollout.errors import ModelError
 from rollout.trajectory import FinishReason
 
@@ -29,13 +31,6 @@ if TYPE_CHECKING:
 
 STEP_TOKENS = 2048
 """New tokens of one forward pass at most; a longer prompt takes several, among the others' tokens."""
-
-MEMORY_SHARE = 0.4
-"""Of the memory that is free when the engine starts, for keys and values at most: a trainer lives beside it, and what
-its optimizer and its activations will take is not taken yet."""
-
-TURN_ENDS = ("<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<end_of_turn>", "<|end|>", "<|endoftext|>")
-"""Tokens that end a turn in the common chat templates; a tokenizer often declares only one of them."""
 
 
 @dataclass(eq=False, slots=True)
@@ -100,10 +95,11 @@ class HFEngine:
         limit: int = config.max_position_embeddings
         self.max_length = min(max_length or limit, limit)
         self.version = 0
-        self.stop_ids = frozenset(stop_ids) | stop_tokens(model, tokenizer)
+        declared = getattr(model.generation_config, "eos_token_id", None)
+        self.stop_ids = frozenset(stop_ids) | stop_tokens(declared, tokenizer)
         self.capacity = capacity
         if cache_bytes is None and model.device.type == "cuda":
-            cache_bytes = int(MEMORY_SHARE * _free_bytes(model.device))
+            cache_bytes = int(MEMORY_SHARE * device_memory()[0])
         if cache_bytes is not None:
             self.capacity = min(capacity, cache_bytes // (per_token * self.max_length))
         if self.capacity < 1:
@@ -126,10 +122,7 @@ class HFEngine:
         if self._closed:
             raise EngineError("the engine is closed")
         ids = list(prompt_ids)
-        if len(ids) >= self.max_length:
-            raise ContextOverflow(f"a prompt of {len(ids)} tokens leaves no room within {self.max_length}")
-        if not ids or min(ids) < 0 or max(ids) >= self._vocabulary:
-            raise EngineError(f"a prompt must be of token ids from 0 to {self._vocabulary - 1}, and not empty")
+        check_prompt(ids, self._vocabulary, self.max_length)
         limit = min(len(ids) + sampling.max_new_tokens, self.max_length)
         answer: asyncio.Future[Completion] = asyncio.get_running_loop().create_future()
         request = Request(episode, ids, len(ids), limit, sampling, seed, answer)
@@ -154,6 +147,14 @@ class HFEngine:
         self.version += 1
         self._slots.forget()
         return self.version
+
+    async def rest(self) -> None:
+        """Give the memory of keys and values back until something is asked for again; nothing if something is."""
+        if self._waiting or self._active:
+            return
+        self._slots.forget()
+        # Behind a forward pass for a request that was cancelled; the next one finds an empty cache and empty slots.
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._cache.clear)
 
     async def update_weights(self, weights: Mapping[str, torch.Tensor]) -> int:
         """Load a state dict between two forward passes. Returns the new version.
@@ -312,19 +313,3 @@ def _completion(request: Request, finish: FinishReason) -> Completion:
         model=now - request.begun,
         prefill=request.first - request.begun,
     )
-
-
-def _free_bytes(device: torch.device) -> int:
-    """Of a GPU's memory."""
-    import torch
-
-    return torch.cuda.mem_get_info(device)[0]
-
-
-def stop_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
-    """The tokens that end a completion: the generation config's, the tokenizer's, and the usual ends of a turn."""
-    declared: Any = getattr(model.generation_config, "eos_token_id", None)
-    found = set(declared) if isinstance(declared, (list, tuple)) else {declared}
-    vocabulary = tokenizer.get_added_vocab()
-    found |= {tokenizer.eos_token_id} | {vocabulary.get(token) for token in TURN_ENDS}
-    return frozenset(found - {None})

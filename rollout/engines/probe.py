@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -16,7 +17,10 @@ Score: TypeAlias = Callable[[Sequence[int], int], Sequence[float]]
 
 TOLERANCE = {"float32": 1e-3, "bfloat16": 0.05, "float16": 0.02}
 """Nats a token between two implementations of the same weights, on average, with room to spare: vLLM and transformers
-differ by 1e-6 in float32 and by 4e-3 in bfloat16. A stale head is 0.5 and more."""
+differ by 1e-6 in float32 and by 4e-3 in bfloat16 on a small model. A stale head is 0.5 and more."""
+
+CEILING = {"float32": 0.01, "bfloat16": 0.3, "float16": 0.1}
+"""What a larger model may come to; above, they do not compute the same thing."""
 
 PROBES = 4
 """Completions: one alone may stop at its first token."""
@@ -72,6 +76,28 @@ async def probe(
             "where embeddings are tied, and the adapter of this version where there is one."
         )
     return mean
+
+
+async def measured_tolerance(engine: Engine, score: Score, prompt_ids: Sequence[int], dtype: str) -> float:
+    """What later probes may find: `TOLERANCE`, or three times what is there now, within `CEILING`.
+
+    Args:
+        engine: that has just been loaded from the same files as the trainer's model, so that they differ by rounding.
+        score: by the trainer's weights.
+        prompt_ids: as for `probe`.
+        dtype: of the engine's weights.
+
+    Raises:
+        SyncError: if engine and trainer differ by more than rounding.
+        EngineError: if the engine cannot be asked.
+    """
+    rounding = await probe(engine, score, prompt_ids, tolerance=math.inf)
+    if rounding > CEILING[dtype]:
+        raise SyncError(
+            f"engine and trainer have loaded the same files and differ by {rounding:.3g} nats a token, where "
+            f"{CEILING[dtype]:g} is rounding: they do not compute the same model."
+        )
+    return min(CEILING[dtype], max(TOLERANCE[dtype], 3 * rounding))
 
 
 def scorer(model: PreTrainedModel) -> Score:

@@ -20,9 +20,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from rollout.engine import Completion, ContextOverflow, EngineError, Sampling
-from rollout.engines.hf import MEMORY_SHARE
-from rollout.engines.vllm_core import build_core, close_core, declared_stops, parameters
+from rollout.engine import Completion, EngineError, Sampling
+from rollout.engines.memory import MEMORY_SHARE
+from rollout.engines.tokens import check_prompt, stop_tokens
+from rollout.engines.vllm_core import build_core, close_core, parameters
 from rollout.engines.weights import Shapes, checkpoint_shapes, misfits, read_weights
 from rollout.errors import ModelError
 from rollout.trajectory import FinishReason
@@ -113,15 +114,13 @@ class VLLMEngine:
         self._vocabulary: int = config.get_vocab_size()
         self._tied = bool(getattr(config.hf_text_config, "tie_word_embeddings", False))
         self._shapes: Shapes | None = checkpoint_shapes(self.model)
-        self.stop_ids = frozenset(stop_ids) | declared_stops(self._llm)
+        declared = config.try_get_generation_config().get("eos_token_id")
+        self.stop_ids = frozenset(stop_ids) | stop_tokens(declared, self._llm.get_tokenizer())
 
     async def generate(self, episode: str, prompt_ids: Sequence[int], sampling: Sampling, seed: int) -> Completion:
         """Sample one completion; see `Engine.generate`. Cancelling the call frees its place before the next step."""
         ids = list(prompt_ids)
-        if len(ids) >= self.max_length:
-            raise ContextOverflow(f"a prompt of {len(ids)} tokens leaves no room within {self.max_length}")
-        if not ids or min(ids) < 0 or max(ids) >= self._vocabulary:
-            raise EngineError(f"a prompt must be of token ids from 0 to {self._vocabulary - 1}, and not empty")
+        check_prompt(ids, self._vocabulary, self.max_length)
         loop = asyncio.get_running_loop()
         request = Request(f"{next(self._numbers)}", ids, sampling, seed, loop, loop.create_future())
         self._requests[request.id] = request

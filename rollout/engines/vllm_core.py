@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from rollout.engine import Sampling
-from rollout.engines.hf import TURN_ENDS
+from rollout.engines.memory import device_memory
 
 if TYPE_CHECKING:
     from vllm import SamplingParams
@@ -46,7 +46,7 @@ def build_core(
     from vllm.v1.executor import Executor
 
     # vLLM counts from the whole of the device's memory, and refuses to start where a trainer has taken too much of it.
-    free, whole = _memory()
+    free, whole = device_memory()
     settings: dict[str, Any] = {"dtype": dtype, "gpu_memory_utilization": memory_share * free / whole}
     if current_platform.is_cpu():
         settings |= {"dtype": "float32" if dtype == "auto" else dtype, "enforce_eager": True, "block_size": BLOCK}
@@ -94,28 +94,6 @@ def _cache_bytes(config: VllmConfig, capacity: int, most: int) -> int:
     per_token = 2 * model.get_head_size() * model.get_num_kv_heads(parallel) * model.get_num_layers(parallel)
     tokens = capacity * (model.max_model_len + config.cache_config.block_size)
     return min(int(per_token * tokens * model.dtype.itemsize), most)
-
-
-def _memory() -> tuple[int, int]:
-    """Bytes of the device that are free, and all there are."""
-    import torch
-
-    if torch.cuda.is_available():
-        return torch.cuda.mem_get_info()
-    import psutil  # type: ignore[import-untyped]
-
-    memory = psutil.virtual_memory()
-    return memory.available, memory.total
-
-
-def declared_stops(llm: LLMEngine) -> frozenset[int]:
-    """The tokens that end a completion: the generation config's, the tokenizer's, and the usual ends of a turn."""
-    declared = llm.model_config.try_get_generation_config().get("eos_token_id")
-    found = set(declared) if isinstance(declared, list) else {declared}
-    tokenizer = llm.get_tokenizer()
-    vocabulary = tokenizer.get_added_vocab()
-    found |= {tokenizer.eos_token_id} | {vocabulary.get(token) for token in TURN_ENDS}
-    return frozenset(token for token in found if isinstance(token, int))
 
 
 def parameters(sampling: Sampling, seed: int, room: int, stop_ids: frozenset[int]) -> SamplingParams:

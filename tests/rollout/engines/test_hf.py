@@ -515,6 +515,27 @@ def test_the_memory_of_the_caches_is_bounded_from_the_start(
         HFEngine(model, tokenizer, capacity=50, max_length=300, cache_bytes=1000)
 
 
+def test_at_rest_nothing_is_kept_and_episodes_go_on_after_it(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast
+) -> None:
+    rested, other = HFEngine(model, tokenizer, capacity=2), HFEngine(model, tokenizer, capacity=2)
+    prompt = words(random.Random(0), 40)
+
+    async def turns(engine: HFEngine, rest: bool) -> list[Completion]:
+        first = await engine.generate("a", prompt, GREEDY, 0)
+        if rest:
+            await engine.rest()
+            assert not engine._cache.layers
+        second, _ = await asyncio.gather(
+            engine.generate("a", [*prompt, *first.ids, 10, 11], GREEDY, 0),
+            engine.rest(),  # is nothing while a request is under way
+        )
+        return [first, second]
+
+    assert [done.ids for done in run(turns(rested, True))] == [done.ids for done in run(turns(other, False))]
+    assert rested._cache.layers
+
+
 @pytest.mark.slow
 def test_many_episodes_leave_nothing_behind(tokenizer: PreTrainedTokenizerFast) -> None:
     engine = HFEngine(tiny_models.model(layers=1, width=32), tokenizer, capacity=8, max_length=512)

@@ -13,7 +13,7 @@ from transformers import PreTrainedTokenizerFast
 
 from rollout.engine import EngineError
 from rollout.engines.hf import HFEngine
-from rollout.engines.probe import TOLERANCE, SyncError, probe, scorer
+from rollout.engines.probe import CEILING, TOLERANCE, SyncError, measured_tolerance, probe, scorer
 from rollout.engines.weights import checkpoint_shapes, misfits, read_weights, write_weights
 
 PROMPT = [random.Random(0).randrange(10, 700) for _ in range(30)]
@@ -38,6 +38,19 @@ def test_the_same_weights_pass_and_those_of_another_step_do_not(dtype: str, toke
             await probe(engine, scorer(trained), PROMPT, version=2, tolerance=tolerance)
 
     asyncio.run(sync())
+
+
+def test_what_may_differ_is_what_differed_when_both_were_loaded(tokenizer: PreTrainedTokenizerFast) -> None:
+    served, trained, other = tiny_models.model(seed=4), tiny_models.model(seed=4), tiny_models.model(seed=5)
+    engine = HFEngine(served, tokenizer)
+    assert asyncio.run(measured_tolerance(engine, scorer(trained), PROMPT, "float32")) == TOLERANCE["float32"]
+    with torch.no_grad():
+        trained.model.norm.weight.mul_(1.002)
+    gap = asyncio.run(probe(engine, scorer(trained), PROMPT, tolerance=1))
+    assert TOLERANCE["float32"] < 3 * gap < CEILING["float32"]
+    assert asyncio.run(measured_tolerance(engine, scorer(trained), PROMPT, "float32")) == 3 * gap
+    with pytest.raises(SyncError, match="loaded the same files"):
+        asyncio.run(measured_tolerance(engine, scorer(other), PROMPT, "float32"))
 
 
 def test_a_trainer_that_has_diverged_is_no_agreement(tokenizer: PreTrainedTokenizerFast) -> None:
