@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from rollout.loading import best_device
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 
 LINEAR = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 """The linear layers of attention and feed-forward, as Qwen and Llama name them."""
+
+_QUANTIZED = "is_loaded_in_4bit"
+"""What PEFT, TRL and transformers ask a model for."""
 
 
 def with_adapter(
@@ -87,6 +91,18 @@ def merged_weights(model: PreTrainedModel) -> dict[str, torch.Tensor]:
     return merged
 
 
+@contextmanager
+def unrounded(model: PreTrainedModel) -> Iterator[None]:
+    """Build a trainer of TRL inside this: it takes adapters over four bits to bfloat16, where small updates vanish."""
+    base = model.get_base_model() if hasattr(model, "peft_config") else model  # type: ignore[operator]
+    quantized = base.__dict__.pop(_QUANTIZED, False)
+    try:
+        yield
+    finally:
+        if quantized:
+            base.__dict__[_QUANTIZED] = True
+
+
 def _quantize(model: PreTrainedModel) -> None:
     """Exchange the linear layers, the output layer excepted, for ones in 4 bits, and move the model."""
     import torch
@@ -119,4 +135,4 @@ def _quantize(model: PreTrainedModel) -> None:
             small.bias = torch.nn.Parameter(layer.bias.data, requires_grad=False)
         model.set_submodule(name, small.to(place))
     model.to(place)  # type: ignore[arg-type]
-    model.__dict__["is_loaded_in_4bit"] = True  # PEFT and TRL ask for it
+    model.__dict__[_QUANTIZED] = True

@@ -12,6 +12,7 @@ from transformers import PrinterCallback
 from trl.trainer.dpo_config import DPOConfig
 from trl.trainer.dpo_trainer import DataCollatorForPreference, DPOTrainer
 
+from trainers.adapters import unrounded
 from trainers.arguments import no_rows, without_bars
 from trainers.lengths import LikeLengths
 from trainers.padding import causal_alone, padding_token
@@ -80,7 +81,7 @@ class EpisodeDPOTrainer(DPOTrainer):
         # In the order of lengths for the reference's pass, which takes rows as they stand.
         rows = sorted(({name: row[name] for name in _COLUMNS} for row in pairs.rows), key=_length)
         self._lengths = [_length(row) for row in rows]
-        with without_bars():
+        with without_bars(), unrounded(model):
             super().__init__(
                 model=model,
                 args=args,

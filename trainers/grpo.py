@@ -31,6 +31,7 @@ from trl.trainer.grpo_config import GRPOConfig
 from trl.trainer.grpo_trainer import GRPOTrainer
 from trl.trainer.utils import add_fused_lm_head
 
+from trainers.adapters import unrounded
 from trainers.batch import Row, collate, null_row, with_null_rows
 from trainers.errors import TrainingError
 from trainers.padding import causal_alone, padding_token
@@ -91,14 +92,15 @@ class EpisodeGRPOTrainer(GRPOTrainer):
         self._dealt: list[list[MicroBatch]] = []
         # TRL wants prompts to draw from; ours come from the environments, so these are only counted.
         places = Dataset.from_dict({"prompt": [""] * int(args.generation_batch_size or 1)})
-        super().__init__(
-            model=model,
-            reward_funcs=_nothing,
-            args=args,
-            train_dataset=places,
-            processing_class=tokenizer,
-            callbacks=callbacks,
-        )
+        with unrounded(model):
+            super().__init__(
+                model=model,
+                reward_funcs=_nothing,
+                args=args,
+                train_dataset=places,
+                processing_class=tokenizer,
+                callbacks=callbacks,
+            )
         self.remove_callback(PrinterCallback)
         if self.is_deepspeed_enabled or self.is_fsdp_enabled:
             raise TrainingError(

@@ -12,6 +12,7 @@ from transformers import PrinterCallback
 from trl.trainer.kto_config import KTOConfig
 from trl.trainer.kto_trainer import DataCollatorForUnpairedPreference, KTOTrainer
 
+from trainers.adapters import unrounded
 from trainers.arguments import no_rows, without_bars
 from trainers.errors import TrainingError
 from trainers.lengths import LikeLengths
@@ -90,7 +91,7 @@ class EpisodeKTOTrainer(KTOTrainer):
         lengths = [len(row["prompt_ids"]) + len(row["completion_ids"]) for row in unpaired.rows]
         order = LikeLengths(lengths, args.per_device_train_batch_size, args.seed)
         rows = [{name: unpaired.rows[number][name] for name in _COLUMNS} for number in order]
-        with without_bars():
+        with without_bars(), unrounded(model):
             super().__init__(
                 model=model,
                 args=args,

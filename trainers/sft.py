@@ -11,6 +11,7 @@ from transformers import PrinterCallback
 from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import DataCollatorForLanguageModeling, SFTTrainer
 
+from trainers.adapters import unrounded
 from trainers.arguments import no_rows, without_bars
 from trainers.errors import TrainingError
 from trainers.lengths import LikeLengths
@@ -60,7 +61,7 @@ class EpisodeSFTTrainer(SFTTrainer):
         args.max_length = None
         args.dataset_kwargs = {"skip_prepare_dataset": True}
         self._lengths = [len(row["input_ids"]) for row in rows.rows]
-        with without_bars():
+        with without_bars(), unrounded(model):
             super().__init__(
                 model=model,
                 args=args,

@@ -4,20 +4,29 @@ from __future__ import annotations
 
 import importlib.util
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from peft import AutoPeftModelForCausalLM
 from safetensors.torch import load_file
 from torch import nn
+from trl import GRPOConfig
 
 from tests import tiny_models
 from tests.trainers.killed import SMALLEST
+from tests.trainers.lessons import settings
+from tests.trainers.test_lending import WORDS, dpo, kto, sft
 from trainers.adapters import LINEAR, merged_weights, with_adapter
 from trainers.cli import main
 from trainers.errors import TrainingError
+from trainers.grpo import EpisodeGRPOTrainer
 
 IDS = torch.tensor([[10, 20, 30]])
+
+
+def grpo(model: Any, arguments: dict[str, Any]) -> Any:
+    return EpisodeGRPOTrainer(model, WORDS, GRPOConfig(**arguments, num_generations=2), list)
 
 
 def test_a_new_adapter_changes_nothing_and_only_it_is_trained() -> None:
@@ -96,3 +105,12 @@ def test_in_four_bits_the_model_says_about_the_same_and_its_adapter_learns() -> 
     gradients = {name: weight.grad for name, weight in made.named_parameters() if weight.grad is not None}
     assert gradients
     assert all("lora_" in name for name in gradients)
+
+
+@pytest.mark.parametrize("make", [sft, dpo, kto, grpo])
+def test_a_trainer_leaves_the_adapter_of_a_quantised_model_in_float32(make: Any, tmp_path: Path) -> None:
+    model = with_adapter(tiny_models.model(layers=1).bfloat16(), r=4)
+    model.get_base_model().__dict__["is_loaded_in_4bit"] = True
+    make(model, settings(tmp_path))
+    assert model.is_loaded_in_4bit
+    assert all(weight.dtype == torch.float32 for weight in model.parameters() if weight.requires_grad)
