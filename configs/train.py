@@ -70,6 +70,10 @@ class PlayingConfig(EnvConfig):
     """The share of the GPU memory free at the start that vLLM may take for keys and values; the trainer beside it needs
     the rest."""
 
+    vllm_max_num_seqs: int | None = None
+    """Requests in one step of vLLM, as many as `capacity` by default. Fewer keep it full while games move and until the
+    last episodes end; more tokens a step are what a GPU is fast by."""
+
     curriculum: Literal["none", "turns", "success"] = "none"
     """turns: begin with short episodes and let them grow to the limit over the first half of the iterations. success:
     draw the types of tasks by p (1 - p), p being the share that is solved."""
@@ -265,5 +269,7 @@ class TrainConfig(LearningConfig, PlayingConfig):
             raise ConfigError(f"max_staleness: {self.algo} plays and learns in turns. Use it with grpo and its like.")
         if self.max_staleness and self.curriculum == "turns":
             raise ConfigError("max_staleness: episodes of any iteration are alike. Leave out --curriculum turns.")
+        if self.vllm_max_num_seqs is not None and self.vllm_max_num_seqs < 1:
+            raise ConfigError(f"vllm_max_num_seqs is {self.vllm_max_num_seqs}, and must be 1 at least.")
         if self.save_total_limit < 2:
             raise ConfigError("save_total_limit is below 2: one checkpoint must stay whole while the next is written.")

@@ -119,28 +119,26 @@ def rollouts_on_ray(
             await served.sync()
             return await super().sync()
 
-    kind = "hf" if served.exact else "vllm"
-    lora_rank = config.lora_r if config.use_peft else None
-    memory = config.vllm_gpu_memory_utilization
+    ours = partial(make_hf, path, config.capacity, config.max_length)
     return Both(
         stage,
-        partial(make_engine, kind, path, config.capacity, config.max_length, lora_rank, memory),
+        ours if served.exact else partial(make_vllm, path, _vllm_settings(config)),
         partial(make_policy, path, policy.name, policy.sampling, policy.window),
         workers=config.workers,
         engines=config.engines,
         address=None if config.ray == "auto" else config.ray,
         gpus_per_engine=float(best_device().type == "cuda"),
-        weights=partial(_sent, model, kind),
+        weights=partial(_sent, model, whole=served.exact),
         store_bytes=max(STORE_BYTES, 3 * sum(weight.nbytes for weight in model.parameters())),
         own_gpus=int(torch.cuda.device_count() > 1),
     )
 
 
-def _sent(model: PreTrainedModel, kind: str) -> dict[str, torch.Tensor] | Adapter:
-    """What an engine in an actor needs after an update: the adapter alone, where the engine takes one."""
+def _sent(model: PreTrainedModel, *, whole: bool) -> dict[str, torch.Tensor] | Adapter:
+    """What an engine in an actor needs after an update: the adapter alone, unless it wants the `whole` model."""
     if not hasattr(model, "peft_config"):
         return _once(model.state_dict())
-    if kind == "hf":
+    if whole:
         return _once(merged_weights(model))
     with tempfile.TemporaryDirectory(prefix="train-agent-adapter-") as folder:
         model.save_pretrained(folder)
@@ -157,27 +155,20 @@ def _once(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return {name: weight.to(torch.bfloat16) if weight.is_cuda else weight for name, weight in alone.values()}
 
 
-def make_engine(
-    kind: str, path: str, capacity: int, max_length: int, lora_rank: int | None, memory_share: float
-) -> Engine:
-    """An engine in an actor of its own."""
-    if kind == "vllm":
-        from rollout.engines.vllm import VLLMEngine
-
-        stop_ids = Renderer(load_tokenizer(path)).stop_ids
-        return VLLMEngine(
-            path,
-            capacity=capacity,
-            max_length=max_length,
-            stop_ids=stop_ids,
-            lora_rank=lora_rank,
-            memory_share=memory_share,
-        )
+def make_hf(path: str, capacity: int, max_length: int) -> Engine:
+    """Our engine in an actor of its own."""
     from rollout.engines.hf import HFEngine
 
     model, tokenizer = load_model(path)
     stop_ids = Renderer(tokenizer).stop_ids
     return HFEngine(model, tokenizer, capacity=capacity, max_length=max_length, stop_ids=stop_ids)
+
+
+def make_vllm(path: str, settings: dict[str, Any]) -> Engine:
+    """vLLM in an actor of its own."""
+    from rollout.engines.vllm import VLLMEngine
+
+    return VLLMEngine(path, **settings, stop_ids=Renderer(load_tokenizer(path)).stop_ids)
 
 
 def make_policy(path: str, name: str, sampling: Sampling, window: int | None, engine: Engine) -> ModelPolicy:
@@ -219,18 +210,26 @@ def _vllm(
 def _vllm_engine(
     config: TrainConfig, path: str, tokenizer: PreTrainedTokenizerBase, dtype: str, folder: Path
 ) -> VLLMEngine | VLLMServer:
-    shared: dict[str, Any] = {
-        "capacity": config.capacity,
-        "max_length": config.max_length,
-        "stop_ids": Renderer(tokenizer).stop_ids,
-        "lora_rank": config.lora_r if config.use_peft else None,
-    }
+    stop_ids = Renderer(tokenizer).stop_ids
+    settings = _vllm_settings(config)
     if config.engine == "vllm-server":
         from rollout.engines.vllm_server import VLLMServer
 
-        memory = ("--dtype", dtype, "--gpu-memory-utilization", str(config.vllm_gpu_memory_utilization))
-        options = () if best_device().type == "cpu" else memory
-        return VLLMServer(path, **shared, log=folder / "vllm.log", options=options)
+        share, places = settings.pop("memory_share"), settings.pop("max_num_seqs") or config.capacity
+        options = ["--max-num-seqs", str(places)]
+        if best_device().type != "cpu":
+            options += ["--dtype", dtype, "--gpu-memory-utilization", str(share)]
+        return VLLMServer(path, **settings, stop_ids=stop_ids, log=folder / "vllm.log", options=options)
     from rollout.engines.vllm import VLLMEngine
 
-    return VLLMEngine(path, **shared, dtype=dtype, memory_share=config.vllm_gpu_memory_utilization)
+    return VLLMEngine(path, **settings, stop_ids=stop_ids, dtype=dtype)
+
+
+def _vllm_settings(config: TrainConfig) -> dict[str, Any]:
+    return {
+        "capacity": config.capacity,
+        "max_num_seqs": config.vllm_max_num_seqs,
+        "max_length": config.max_length,
+        "lora_rank": config.lora_r if config.use_peft else None,
+        "memory_share": config.vllm_gpu_memory_utilization,
+    }

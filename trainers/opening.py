@@ -55,7 +55,8 @@ if TYPE_CHECKING:
 
 _MAY_CHANGE = (
     *("resume", "json", "iterations", "max_minutes", "output_dir", "report_to", "save_steps"),
-    *("capacity", "vllm_gpu_memory_utilization", "per_device_train_batch_size", "gradient_checkpointing"),
+    *("capacity", "vllm_gpu_memory_utilization", "vllm_max_num_seqs"),
+    *("per_device_train_batch_size", "gradient_checkpointing"),
 )
 """Options that a resumed run may have otherwise: they change nothing of what was done."""
 

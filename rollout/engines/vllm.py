@@ -58,7 +58,9 @@ class VLLMEngine:
 
     Args:
         model: a folder with a whole checkpoint, or a name on the hub.
-        capacity: requests in one step.
+        capacity: episodes that are kept alive, each with its prefix where the memory lasts.
+        max_num_seqs: requests in one step, `capacity` by default. With fewer the others wait, and vLLM is full while
+            games move and until the last episodes end.
         max_length: tokens of prompt and completion together; the model's own limit by default.
         stop_ids: further tokens that end a completion, besides the tokenizer's and the generation config's.
         dtype: of the weights, as for `rollout.loading.load_model`.
@@ -81,6 +83,7 @@ class VLLMEngine:
         model: str | Path,
         *,
         capacity: int = 64,
+        max_num_seqs: int | None = None,
         max_length: int | None = None,
         stop_ids: Iterable[int] = (),
         dtype: str = "auto",
@@ -98,7 +101,8 @@ class VLLMEngine:
         ready: Future[LLMEngine] = Future()
 
         def build() -> LLMEngine:
-            return build_core(self.model, capacity, max_length, dtype, lora_rank, cache_bytes, memory_share)
+            places = max_num_seqs or capacity
+            return build_core(self.model, capacity, places, max_length, dtype, lora_rank, cache_bytes, memory_share)
 
         # What torch keeps by thread (the device, inference mode) is set where it is used.
         self._thread = threading.Thread(target=self._serve, args=(build, ready), name="vllm-engine", daemon=True)

@@ -26,6 +26,7 @@ _living: set[LLMEngine] = set()
 def build_core(
     model: str,
     capacity: int,
+    max_num_seqs: int,
     max_length: int | None,
     dtype: str,
     lora_rank: int | None,
@@ -58,7 +59,7 @@ def build_core(
     args = EngineArgs(
         model=model,
         max_model_len=max_length,
-        max_num_seqs=capacity,
+        max_num_seqs=max_num_seqs,
         enable_prefix_caching=True,
         logprobs_mode="raw_logprobs",
         **settings,

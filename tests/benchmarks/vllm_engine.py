@@ -1,12 +1,12 @@
 """Throughput of the vllm engine against the hf engine, lockstep vLLM, TRL's own loop with vLLM, and vLLM alone.
 
-    OMP_NUM_THREADS=1 python tests/benchmarks/vllm_engine.py [--episodes 64] [--capacity 16] [--size tiny] ...
+    OMP_NUM_THREADS=1 python tests/benchmarks/vllm_engine.py [--episodes 64] [--alive 64] [--places 16] ...
 
 All play the same generated ALFWorld games with the same model, token for token, as in `hf_engine.py`: what is sampled
 is replaced by a script. It thinks before each call, for a number of words drawn from an exponential distribution, and
-gives up after 6 to 40 actions (`--actions`). Nobody has more than `capacity` places in a step. The engine plays that
-many episodes at once and begins the next when one has ended; lockstep plays them in batches of that many; TRL's loop
-has all of them alive, and its turn ends when the slowest of all has answered. "vLLM alone" gets every request of every
+gives up after 6 to 40 actions (`--actions`). Nobody has more than `places` in a step. The vllm engine keeps `alive`
+episodes going, so that others wait when one has answered; lockstep plays them in batches of `places`; TRL's loop has
+all of them alive, and its turn ends when the slowest of all has answered. "vLLM alone" gets every request of every
 episode at once, the short ones first, and never waits for a game. A step is a forward pass of vLLM: on a CPU most of
 its time grows with the tokens in the batch, which all have in common; on a GPU it hardly does, and time goes by steps.
 """
@@ -104,10 +104,10 @@ def follow(llm: Any, scripts: Scripts) -> None:
 
 def play(engine: Engine, renderer: Renderer, scripts: Scripts) -> Seconds:
     """Each episode on its own clock, the next when one has ended."""
-    places = asyncio.Semaphore(engine.capacity)
+    alive = asyncio.Semaphore(engine.capacity)
 
     async def episode(number: int) -> None:
-        async with places:
+        async with alive:
             await turns(number)
 
     async def turns(number: int) -> None:
@@ -143,12 +143,12 @@ def batch(engine: VLLMEngine, prompts: list[list[int]]) -> list[list[int]]:
     return asyncio.run(engine._order(work))
 
 
-def lockstep(engine: VLLMEngine, renderer: Renderer, scripts: Scripts) -> Seconds:
+def lockstep(engine: VLLMEngine, renderer: Renderer, scripts: Scripts, places: int) -> Seconds:
     """A batch a turn: the next turn begins when the slowest has answered, the next batch when the longest has ended."""
 
     def batches() -> None:
-        for begin in range(0, len(scripts.tasks), engine.capacity):
-            turns(range(begin, min(begin + engine.capacity, len(scripts.tasks))))
+        for begin in range(0, len(scripts.tasks), places):
+            turns(range(begin, min(begin + places, len(scripts.tasks))))
 
     def turns(numbers: range) -> None:
         homes = {number: Household() for number in numbers}
@@ -169,7 +169,7 @@ def replay(engine: VLLMEngine, scripts: Scripts) -> Seconds:
     return timed(lambda: batch(engine, prompts))
 
 
-def trl_loop(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, scripts: Scripts, capacity: int) -> Seconds:
+def trl_loop(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, scripts: Scripts, places: int) -> Seconds:
     """The rollouts of TRL's GRPOTrainer with an `environment_factory` and `vllm_mode="colocate"`.
 
     TRL's settings for vLLM are for a GPU: what a CPU needs is put in their place, and the sync, which does not work
@@ -184,7 +184,7 @@ def trl_loop(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, scripts
     def on_a_cpu(**settings: Any) -> Any:
         del settings["distributed_executor_backend"], settings["gpu_memory_utilization"]
         here = {"dtype": "float32", "enforce_eager": True, "block_size": BLOCK, "kv_cache_memory_bytes": 1 << 30}
-        llm = real(**settings | here | {"max_num_seqs": capacity})
+        llm = real(**settings | here | {"max_num_seqs": places})
         follow(llm.llm_engine, scripts)
         return llm
 
@@ -235,7 +235,8 @@ def trl_loop(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, scripts
 
 NUMBERS = (
     ("episodes", 64),
-    ("capacity", 16),
+    ("alive", 64),
+    ("places", 16),
     ("actions", 40),
     ("thoughts", 24),
     ("layers", 4),
@@ -265,18 +266,18 @@ def main() -> None:
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
         model.name_or_path = folder
-        engine = VLLMEngine(folder, capacity=options.capacity, max_length=8192)
+        engine = VLLMEngine(folder, capacity=options.alive, max_num_seqs=options.places, max_length=8192)
         follow(engine._llm, scripts)
-        hf = base.ScriptedEngine(model, tokenizer, capacity=options.capacity, max_length=8192)
+        hf = base.ScriptedEngine(model, tokenizer, capacity=options.places, max_length=8192)
         hf.scripts = scripts
         contest: dict[str, Callable[[], Seconds]] = {
             "vllm engine": lambda: play(engine, renderer, scripts),
             "vLLM alone, all at once": lambda: replay(engine, scripts),
-            "vLLM in lockstep": lambda: lockstep(engine, renderer, scripts),
+            "vLLM in lockstep": lambda: lockstep(engine, renderer, scripts, options.places),
             "hf engine": lambda: play(hf, renderer, scripts),
         }
         if not options.without_trl:
-            contest["TRL's loop with vLLM"] = lambda: trl_loop(model, tokenizer, scripts, options.capacity)
+            contest["TRL's loop with vLLM"] = lambda: trl_loop(model, tokenizer, scripts, options.places)
         batch(engine, [list(ids) for ids in list(scripts.after)[:4]])
         for _ in range(options.rounds):
             taken: dict[str, Seconds] = {}

@@ -152,6 +152,27 @@ def test_many_long_prompts_at_once_are_more_than_a_step_takes(folder: Path) -> N
     run(engine.close())
 
 
+def test_more_episodes_may_be_alive_than_vllm_has_places(folder: Path) -> None:
+    engine = VLLMEngine(folder, capacity=6, max_num_seqs=2, max_length=512)
+    seen = []
+    step = engine._llm.step
+
+    def counted() -> Any:
+        seen.append(len(engine._llm.engine_core.engine_core.scheduler.running))
+        return step()
+
+    engine._llm.step = counted
+
+    async def ask() -> list[Completion]:
+        return await asyncio.gather(*(engine.generate(f"{i}", PROMPT, Sampling(max_new_tokens=9), i) for i in range(6)))
+
+    assert engine.capacity == 6
+    done = run(ask())
+    assert max(seen) == 2
+    assert max(completion.queue for completion in done) > min(completion.model for completion in done)
+    run(engine.close())
+
+
 def test_the_hf_engine_stops_at_the_same_tokens(engine: VLLMEngine, model: PreTrainedModel) -> None:
     assert engine.stop_ids == HFEngine(model, tiny_models.tokenizer()).stop_ids
 
