@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -100,6 +101,12 @@ class Crew:
     def members(self, kind: str) -> list[Member]:
         """Who is up."""
         return list(self._members[kind].values())
+
+    def near(self, engine: Member) -> list[Member]:
+        """Workers for an engine's episodes, so that each talks to few engines: a call then carries more. With the
+        greatest common divisor as the number of groups all workers get equally many, and all engines."""
+        groups = math.gcd(*self._wanted.values())
+        return [worker for worker in self.members("worker") if worker.number % groups == engine.number % groups]
 
     async def fill(self, kind: str) -> None:
         """Start those that are missing, all at once.

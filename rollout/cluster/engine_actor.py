@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 from array import array
 from collections.abc import Callable, Sequence
@@ -63,8 +64,10 @@ class Pulse:
 
 
 def started(facts: EngineFacts | None = None) -> Started:
-    """What an actor says of itself, called inside it."""
+    """What an actor says of itself when it is up, called inside it."""
     import ray
+
+    gc.freeze()  # modules and a model stay: to look through them again and again takes longer than what comes and goes
 
     return Started(os.getpid(), ray.get_runtime_context().get_node_id(), facts)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import uuid4
@@ -160,7 +161,8 @@ class Performance(Listener):
                 return _quarantined(job, deaths)
             try:
                 if deaths < max(1, self._limits.deaths - 1):
-                    return await self._play(slot, job, await self._place(self._workers, job))
+                    engine = await self._place(self._engines, job)
+                    return await self._play(slot, job, await self._place(self._workers, job, self._crew.near(engine)))
                 async with self._alone:
                     return await self._judge(slot, job)
             except Gone:
@@ -178,10 +180,10 @@ class Performance(Listener):
         self._deaths.pop(job.task.id, None)
         return trajectory
 
-    async def _place(self, routes: Routes[Member], job: Job) -> Member:
+    async def _place(self, routes: Routes[Member], job: Job, near: Collection[Member] = ()) -> Member:
         while not len(routes):
             await self._changed.wait()  # for a replacement, whose start has a deadline
-        return routes.assign(job.id)
+        return routes.assign(job.id, near)
 
     async def _play(self, slot: int, job: Job, worker: Member) -> Trajectory:
         """One attempt.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Collection, Hashable
 from typing import Generic, TypeVar
 
 Place = TypeVar("Place", bound=Hashable)
@@ -40,8 +40,9 @@ class Routes(Generic[Place]):
             return {}
         return {episode: self.assign(episode) for episode in moved}
 
-    def assign(self, episode: str) -> Place:
-        """The place of an episode; the least loaded, if it has none. Among equals the first added.
+    def assign(self, episode: str, near: Collection[Place] = ()) -> Place:
+        """The place of an episode; if it has none the least loaded, of those that are `near` where one of them is here.
+        Among equals the first added.
 
         Raises:
             LookupError: if there is no place.
@@ -49,7 +50,7 @@ class Routes(Generic[Place]):
         if episode not in self._of:
             if not self._at:
                 raise LookupError("there is no place")
-            place = min(self._at, key=self.load)
+            place = min([place for place in self._at if place in near] or self._at, key=self.load)
             self._at[place].add(episode)
             self._of[episode] = place
         return self._of[episode]

@@ -18,6 +18,15 @@ def test_an_episode_stays_with_the_engine_that_holds_its_prefix() -> None:
     assert routes.assign("one") == "a"
 
 
+def test_an_episode_begins_near_where_somebody_is_near_and_anywhere_else_otherwise() -> None:
+    routes: Routes[str] = Routes()
+    for place in ("a", "b", "c"):
+        routes.add(place)
+    assert [routes.assign(episode, ["b", "c"]) for episode in ("one", "two", "three")] == ["b", "c", "b"]
+    routes.drop("b")
+    assert routes.assign("four", ["b"]) == "c"
+
+
 def test_without_a_place_left_episodes_wait_for_the_next() -> None:
     routes: Routes[str] = Routes()
     routes.add("a")
