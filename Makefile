@@ -42,14 +42,14 @@ clean:
 
 .venv/run.stamp: pyproject.toml | .venv/bin/python
 	@echo 'installing into .venv: a few minutes, the first time'
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable .
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-compile --editable .
 	touch $@
 
 .venv/test.stamp: pyproject.toml | .venv/bin/python
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[test,mysql,postgres,trackers]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-compile --editable '.[test,mysql,postgres,trackers]'
 	touch $@ .venv/run.stamp
 
 .venv-vllm/test.stamp: pyproject.toml | .venv/bin/python
 	.venv/bin/python -m venv .venv-vllm
-	.venv-vllm/bin/pip install --quiet --disable-pip-version-check --editable '.[test]'
+	.venv-vllm/bin/pip install --quiet --disable-pip-version-check --no-compile --editable '.[test]'
 	touch $@

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import tempfile
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -48,7 +48,7 @@ class Served:
     engine: Engine
     scored: Engine
     sync: Callable[[], Awaitable[int]]
-    rest: Callable[[], Awaitable[None]]
+    rest: Callable[[], Coroutine[Any, Any, None]]
     exact: bool
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -93,7 +93,7 @@ class Session:
     display: TrainingDisplay
     timeline: Timeline
     checkpoints: Checkpoints
-    rest: Callable[[], Awaitable[None]]
+    rest: Callable[[], Coroutine[Any, Any, None]]
     exact: bool = True
     standing: Standing = field(default_factory=Standing)
     watchdog: Watchdog = field(default_factory=Watchdog)

@@ -12,7 +12,8 @@ from tests.trainers.killed import SMALLEST
 from trainers.cli import main
 
 WORDS = (*SMALLEST, "--iterations=1", "--eval-tasks=0", "--select-tasks=0")
-SFT = ("--algo", "sft", "--rewards", "--inadmissible-penalty=0")
+UNSHAPED = ("--rewards", "--inadmissible-penalty=0")
+SFT = ("--algo", "sft", *UNSHAPED)
 
 
 @pytest.fixture
@@ -66,7 +67,7 @@ def test_several_training_processes(refused: Refused, monkeypatch: pytest.Monkey
 def test_options_that_trl_does_not_know_before_anything_is_played(
     algo: str, words: tuple[str, str], refused: Refused
 ) -> None:
-    said = refused("--algo", algo, *words, code=1)
+    said = refused("--algo", algo, *UNSHAPED, *words, code=1)
     assert "TRL refuses the options" in said
     assert "See --trl-args" in said
     assert not refused.run.exists()
@@ -76,11 +77,11 @@ def test_episodes_in_another_protocol_or_environment(refused: Refused, tmp_path:
     collected = str(tmp_path / "collected")
     tiny = ["--env-args", "data=generated", "size=tiny", "length=12"]
     assert main(["collect", *tiny, "--protocol", "react", "--episodes", "2", "-o", collected]) == 0
-    said = refused("--algo", "sft", "--from", collected, code=1)
+    said = refused(*SFT, "--from", collected, code=1)
     assert "the protocol of these episodes is react, and the run's is plain" in said
     assert "Collect them again with --protocol plain, or train with --protocol react." in said
     env_args = ["--env-args", "generate={difficulty: 1, count: 20}"]
-    said = refused("--env=dbbench", *env_args, "--rewards", "--algo", "sft", "--from", collected, code=1)
+    said = refused("--env=dbbench", *env_args, *SFT, "--from", collected, code=1)
     assert "the env of these episodes is ALFWorld-v1" in said
 
 

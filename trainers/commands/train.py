@@ -48,7 +48,8 @@ _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, err
 
 def run(config: TrainConfig) -> int:
     """Train. Returns the exit code."""
-    config = replace(config, **_SMALLEST) if config.smoke else config
+    if config.smoke:
+        config = replace(config, **_SMALLEST, env_args={**config.env_args, "max_steps": _SMALLEST["max_turns"]})
     if config.source is not None:
         config = replace(config, iterations=1)
     folder = config.output_dir or Path("runs") / f"{config.env}-{config.algo}-{datetime.now():%Y%m%d-%H%M%S}"
