@@ -1,8 +1,8 @@
 """Lines between processes: many requests in one Ray call, and many answers in one.
 
 A Ray call costs about as much of the processor as ten steps of a game, whatever it carries, and a thousand episodes ask
-hundreds of times a second. So a line sends what has gathered, at most every `PAUSE` seconds, and keeps one call open
-over there that comes back with all the answers that are ready.
+hundreds of times a second. So a line sends what has gathered, and keeps one call open over there that comes back with
+all the answers that are ready. How long it gathers is a small share of what its requests take anyway.
 """
 
 from __future__ import annotations
@@ -20,8 +20,11 @@ from rollout.host import describe
 
 log = logging.getLogger(__name__)
 
-PAUSE = 0.02
-"""Seconds between two calls of a line, and between two batches of answers: what a large model takes for a token."""
+SHARE = 0.02
+"""Of a request's time, for which a line gathers requests, and the other end answers."""
+
+LEAST, MOST = 0.005, 0.1
+"""Seconds between two calls of a line, and between two batches of answers."""
 
 SETTLE = 0.002
 """Seconds that a call waits at least, for the episodes that have just been answered to ask again."""
@@ -48,6 +51,22 @@ Answers = list[tuple[int, bool, Any]]
 """The number of a request, whether it failed, and its result or error."""
 
 
+class Pace:
+    """How long to gather."""
+
+    def __init__(self) -> None:
+        self._mean = 0.0
+
+    @property
+    def pause(self) -> float:
+        """Seconds."""
+        return min(MOST, max(LEAST, SHARE * self._mean))
+
+    def took(self, seconds: float) -> None:
+        """A request has been answered."""
+        self._mean += (seconds - self._mean) / 16 if self._mean else seconds
+
+
 class Line:
     """The asking end; belongs to one event loop.
 
@@ -62,7 +81,8 @@ class Line:
     def __init__(self, actor: Any, name: str) -> None:
         self.actor, self._name = actor, name
         self._numbers = count(1)
-        self._asked: dict[int, asyncio.Future[Any]] = {}
+        self._asked: dict[int, tuple[asyncio.Future[Any], float]] = {}
+        self._pace = Pace()
         self._messages: list[Message] = []
         self._calls: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
@@ -78,12 +98,13 @@ class Line:
     def ask(self, method: str, *args: Any) -> asyncio.Future[Any]:
         """Call a method of the actor. The future fails by what the method raises, and by `Gone` if the actor is dead;
         cancelling it cancels the method."""
-        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Any] = loop.create_future()
         if self._end is not None:
             answer.set_exception(self._end)
             return answer
         number = next(self._numbers)
-        self._asked[number] = answer
+        self._asked[number] = answer, loop.time()
         answer.add_done_callback(lambda answer: self._given_up(number) if answer.cancelled() else None)
         self._send(Message(number, method, args))
         return answer
@@ -100,7 +121,7 @@ class Line:
         for call in self._calls:
             call.cancel()
         asked, self._asked = self._asked, {}
-        for answer in asked.values():
+        for answer, _ in asked.values():
             if not answer.done():
                 answer.set_exception(self._end)
 
@@ -121,7 +142,7 @@ class Line:
     def _call_soon(self) -> None:
         if self._timer is None:
             loop = asyncio.get_running_loop()
-            self._timer = loop.call_at(max(loop.time() + SETTLE, self._called + PAUSE), self._call_now)
+            self._timer = loop.call_at(max(loop.time() + SETTLE, self._called + self._pace.pause), self._call_now)
 
     def _call_now(self) -> None:
         loop = asyncio.get_running_loop()
@@ -147,9 +168,11 @@ class Line:
         except Exception as error:  # what is asked cannot be sent
             self.cut(error)
             return
+        now = asyncio.get_running_loop().time()
         for number, failed, result in answers:
-            answer = self._asked.pop(number, None)
+            answer, asked = self._asked.pop(number, (None, now))
             if answer is not None and not answer.done():
+                self._pace.took(now - asked)
                 answer.set_exception(result) if failed else answer.set_result(result)
         if listens:
             self._listening = False
@@ -165,10 +188,12 @@ class _Caller:
     ready: Answers = field(default_factory=list)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     answered: float = float("-inf")
+    pace: Pace = field(default_factory=Pace)
 
     def begin(self, number: int, work: Coroutine[Any, Any, Any]) -> None:
+        begun = asyncio.get_running_loop().time()
         self.tasks[number] = task = asyncio.create_task(work)
-        task.add_done_callback(lambda task: self._ended(number, task))
+        task.add_done_callback(lambda task: self._ended(number, begun, task))
 
     async def answers(self) -> Answers:
         loop = asyncio.get_running_loop()
@@ -177,18 +202,19 @@ class _Caller:
                 return []
             self.changed.clear()
             await self.changed.wait()
-        await asyncio.sleep(self.answered + PAUSE - loop.time())
+        await asyncio.sleep(self.answered + self.pace.pause - loop.time())
         self.answered = loop.time()
         ready, self.ready = self.ready, []
         return ready
 
-    def _ended(self, number: int, task: asyncio.Task[Any]) -> None:
+    def _ended(self, number: int, begun: float, task: asyncio.Task[Any]) -> None:
         del self.tasks[number]
         self.changed.set()
         if task.cancelled():
             return
         error = task.exception()
         if number > 0:
+            self.pace.took(asyncio.get_running_loop().time() - begun)
             self.ready.append((number, error is not None, _portable(error) if error else task.result()))
         elif error is not None:
             log.warning("nobody waits for this failure: %s", describe(error))

@@ -25,7 +25,7 @@ ON_RAY = ("--ray=auto", "--workers=2", "--engines=2")
         ("alfworld", "vllm", ()),
         ("dbbench", "vllm-server", ("--use-peft",)),
         ("alfworld", "vllm", ON_RAY),
-        ("dbbench", "vllm", ("--use-peft", *ON_RAY)),
+        ("dbbench", "vllm", ("--use-peft", "--ray=auto")),
     ],
     ids=["in this process", "an adapter on a server", "on Ray", "an adapter on Ray"],
 )

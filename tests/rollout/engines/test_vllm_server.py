@@ -27,6 +27,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.vllm]
 
 T = TypeVar("T")
 GREEDY = Sampling(temperature=0, max_new_tokens=8)
+LENGTH = 4096
 PROMPT = [random.Random(0).randrange(10, 700) for _ in range(40)]
 
 
@@ -49,7 +50,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def server(folder: Path) -> Iterator[VLLMServer]:
-    server = VLLMServer(folder, capacity=8, max_length=512, lora_rank=8, log=folder / "vllm.log")
+    server = VLLMServer(folder, capacity=8, max_length=LENGTH, lora_rank=8, log=folder / "vllm.log")
     yield server
     process = server._process
     assert process
@@ -66,12 +67,12 @@ def test_what_it_samples_is_what_transformers_says(server: VLLMServer) -> None:
         assert done.ids == again.ids
         assert done.logprobs == pytest.approx(scorer(made())([*PROMPT, *done.ids], len(PROMPT)), abs=1e-4)
         with pytest.raises(ContextOverflow):
-            await server.generate("a", [10] * 512, GREEDY, 0)
+            await server.generate("a", [10] * LENGTH, GREEDY, 0)
         # The server's own words for it are understood as well.
         server._engine.max_length += 100
         try:
             with pytest.raises(ContextOverflow):
-                await server.generate("a", [10] * 560, GREEDY, 0)
+                await server.generate("a", [10] * (LENGTH + 50), GREEDY, 0)
         finally:
             server._engine.max_length -= 100
 
@@ -82,7 +83,7 @@ def test_a_policy_is_made_of_its_url(server: VLLMServer) -> None:
     async def ask() -> None:
         client = Client(server._engine.client.url)
         served = await find_model(client, None)
-        assert (served.owner, served.max_length) == ("vllm", 512)
+        assert (served.owner, served.max_length) == ("vllm", LENGTH)
         policy = await served_policy(client, Sampling(), mode="tokens")
         await policy.close()
 
@@ -109,6 +110,27 @@ def test_new_weights_are_loaded_under_way_with_the_tied_head(server: VLLMServer)
     run(update())
 
 
+def test_a_dead_server_is_started_again_with_the_newest_weights(server: VLLMServer) -> None:
+    other = made(3)
+    long = Sampling(max_new_tokens=4000)
+
+    async def kill() -> None:
+        version = await server.update_weights(other.state_dict())
+        # Some may draw a token that ends them before the server dies.
+        dying = [asyncio.create_task(server.generate(f"a{seed}", PROMPT, long, seed)) for seed in range(6)]
+        await server.generate("b", PROMPT, Sampling(max_new_tokens=2), 0)
+        process = server._process
+        assert process
+        process.kill()
+        process.wait()
+        ends = await asyncio.gather(*dying, return_exceptions=True)
+        assert any(isinstance(end, EngineError) for end in ends)
+        await probe(server, scorer(other), PROMPT, version=version, tolerance=1e-3)
+        assert server.deaths == 1
+
+    run(kill())
+
+
 def test_adapters_are_loaded_by_name_and_version(server: VLLMServer, tmp_path: Path) -> None:
     from peft import LoraConfig, get_peft_model
 
@@ -124,29 +146,6 @@ def test_adapters_are_loaded_by_name_and_version(server: VLLMServer, tmp_path: P
             await probe(server, scorer(adapted), PROMPT, version=version, tolerance=1e-3)
 
     run(swap())
-
-
-def test_a_dead_server_is_started_again_with_the_newest_weights(folder: Path, tmp_path: Path) -> None:
-    server = VLLMServer(folder, capacity=8, max_length=4096, log=tmp_path / "vllm.log")
-    other = made(3)
-    long = Sampling(max_new_tokens=4000)
-
-    async def kill() -> None:
-        await server.update_weights(other.state_dict())
-        # Some may draw a token that ends them before the server dies.
-        dying = [asyncio.create_task(server.generate(f"a{seed}", PROMPT, long, seed)) for seed in range(6)]
-        await server.generate("b", PROMPT, Sampling(max_new_tokens=2), 0)
-        process = server._process
-        assert process
-        process.kill()
-        process.wait()
-        ends = await asyncio.gather(*dying, return_exceptions=True)
-        assert any(isinstance(end, EngineError) for end in ends)
-        await probe(server, scorer(other), PROMPT, version=1, tolerance=1e-3)
-        assert server.deaths == 1
-        await server.close()
-
-    run(kill())
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
