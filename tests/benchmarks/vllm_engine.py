@@ -278,7 +278,7 @@ def main() -> None:
         }
         if not options.without_trl:
             contest["TRL's loop with vLLM"] = lambda: trl_loop(model, tokenizer, scripts, options.places)
-        batch(engine, [list(ids) for ids in list(scripts.after)[:4]])
+        replay(engine, scripts)  # whoever is the first to write to fresh memory is slower
         for _ in range(options.rounds):
             taken: dict[str, Seconds] = {}
             for name, work in contest.items():

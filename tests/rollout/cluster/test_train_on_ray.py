@@ -47,11 +47,10 @@ def test_an_adapter_is_trained_on_ray_and_the_engines_play_with_it(tmp_path: Pat
 
 
 def test_on_a_cluster_that_goes_on_a_killed_driver_takes_its_actors_along_and_is_resumed(
-    tmp_path: Path, nodes: Any, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, nodes: Any
 ) -> None:
-    monkeypatch.setenv("RAY_ADDRESS", nodes.address)
     run, log, pids = tmp_path / "run", tmp_path / "log", tmp_path / "pids"
-    words = [*WORDS, "-o", str(run)]
+    words = [*WORDS, f"--ray={nodes.address}", "-o", str(run)]
     assert train(words, log, "episode", 3, happens=Death(pids)) == -signal.SIGKILL, log.read_text()
     assert gone([pid for pid in family(os.getpid()) if is_actor(pid)])
     assert train([*words, "--resume"], log) == 0, log.read_text()

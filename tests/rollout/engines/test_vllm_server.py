@@ -127,6 +127,7 @@ def test_a_dead_server_is_started_again_with_the_newest_weights(server: VLLMServ
         assert any(isinstance(end, EngineError) for end in ends)
         await probe(server, scorer(other), PROMPT, version=version, tolerance=1e-3)
         assert server.deaths == 1
+        await server.update_weights(made().state_dict())
 
     run(kill())
 
