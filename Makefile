@@ -1,6 +1,8 @@
 # `make run` and `make test` work on a fresh machine: both install into .venv first.
 PYTHON ?= python3
 BIN := .venv/bin
+# Modules are compiled when they are first imported; most never are.
+INSTALL := pip install --quiet --disable-pip-version-check --no-compile --editable
 export OMP_NUM_THREADS ?= 1
 export RAY_USAGE_STATS_ENABLED ?= 0
 export HF_HUB_DISABLE_TELEMETRY ?= 1
@@ -42,14 +44,14 @@ clean:
 
 .venv/run.stamp: pyproject.toml | .venv/bin/python
 	@echo 'installing into .venv: a few minutes, the first time'
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-compile --editable .
+	$(BIN)/$(INSTALL) .
 	touch $@
 
 .venv/test.stamp: pyproject.toml | .venv/bin/python
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-compile --editable '.[test,mysql,postgres,trackers]'
+	$(BIN)/$(INSTALL) '.[test,mysql,postgres,trackers]'
 	touch $@ .venv/run.stamp
 
 .venv-vllm/test.stamp: pyproject.toml | .venv/bin/python
 	.venv/bin/python -m venv .venv-vllm
-	.venv-vllm/bin/pip install --quiet --disable-pip-version-check --no-compile --editable '.[test]'
+	.venv-vllm/bin/$(INSTALL) '.[test]'
 	touch $@

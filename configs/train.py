@@ -71,8 +71,8 @@ class PlayingConfig(EnvConfig):
     the rest."""
 
     vllm_max_num_seqs: int | None = None
-    """Requests in one step of vLLM, as many as `capacity` by default. Fewer keep it full while games move and until the
-    last episodes end; more tokens a step are what a GPU is fast by."""
+    """Requests in one step of vLLM, as many as `capacity` by default. Fewer keep every step full while games move and
+    until the last episodes end; but on a GPU a step of more requests takes hardly longer."""
 
     curriculum: Literal["none", "turns", "success"] = "none"
     """turns: begin with short episodes and let them grow to the limit over the first half of the iterations. success:

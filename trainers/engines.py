@@ -215,10 +215,8 @@ def _vllm_engine(
     if config.engine == "vllm-server":
         from rollout.engines.vllm_server import VLLMServer
 
-        share, places = settings.pop("memory_share"), settings.pop("max_num_seqs") or config.capacity
-        options = ["--max-num-seqs", str(places)]
-        if best_device().type != "cpu":
-            options += ["--dtype", dtype, "--gpu-memory-utilization", str(share)]
+        memory = ("--dtype", dtype, "--gpu-memory-utilization", str(settings.pop("memory_share")))
+        options = () if best_device().type == "cpu" else memory
         return VLLMServer(path, **settings, stop_ids=stop_ids, log=folder / "vllm.log", options=options)
     from rollout.engines.vllm import VLLMEngine
 

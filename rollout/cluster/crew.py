@@ -103,8 +103,8 @@ class Crew:
         return list(self._members[kind].values())
 
     def near(self, engine: Member) -> list[Member]:
-        """Workers for an engine's episodes, so that each talks to few engines: a call then carries more. With the
-        greatest common divisor as the number of groups all workers get equally many, and all engines."""
+        """The workers of an engine's group. Where workers and engines keep to their groups a call carries more; of as
+        many as the greatest common divisor all are alike, so nobody gets more than others."""
         groups = math.gcd(*self._wanted.values())
         return [worker for worker in self.members("worker") if worker.number % groups == engine.number % groups]
 

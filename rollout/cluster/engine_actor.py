@@ -64,11 +64,12 @@ class Pulse:
 
 
 def started(facts: EngineFacts | None = None) -> Started:
-    """What an actor says of itself when it is up, called inside it."""
+    """What an actor says of itself, called inside it at the end of its start."""
     import ray
 
-    gc.freeze()  # modules and a model stay: to look through them again and again takes longer than what comes and goes
-
+    # Modules and a model stay: to look through them again and again takes longer than through what comes and goes.
+    gc.collect()
+    gc.freeze()
     return Started(os.getpid(), ray.get_runtime_context().get_node_id(), facts)
 
 

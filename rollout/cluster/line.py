@@ -21,10 +21,10 @@ from rollout.host import describe
 log = logging.getLogger(__name__)
 
 SHARE = 0.02
-"""Of a request's time, for which a line gathers requests, and the other end answers."""
+"""Of a request's time: so long a line gathers requests, and the other end answers."""
 
 LEAST, MOST = 0.005, 0.1
-"""Seconds between two calls of a line, and between two batches of answers."""
+"""Seconds between which that stays."""
 
 SETTLE = 0.002
 """Seconds that a call waits at least, for the episodes that have just been answered to ask again."""
@@ -52,7 +52,7 @@ Answers = list[tuple[int, bool, Any]]
 
 
 class Pace:
-    """How long to gather."""
+    """How long one end of a line gathers, by how long its requests take."""
 
     def __init__(self) -> None:
         self._mean = 0.0

@@ -296,7 +296,7 @@ class VLLMEngine:
             raise EngineError(f"the weights could not be loaded: {type(error).__name__}: {error}") from error
         finally:
             self._new_version()
-        self._refuses = None
+        self._refuses = self._adapter = None
         return self.version
 
     def _adopt(self, folder: Path) -> int:

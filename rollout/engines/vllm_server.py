@@ -46,7 +46,8 @@ class VLLMServer:
 
     Args:
         model: a folder with a whole checkpoint.
-        capacity: requests at once.
+        capacity: episodes that are kept alive.
+        max_num_seqs: requests in one step, `capacity` by default; see `rollout.engines.vllm.VLLMEngine`.
         max_length: tokens of prompt and completion together.
         stop_ids: tokens that end a completion, besides the checkpoint's own.
         lora_rank: the highest rank of an adapter; None where none will be loaded.
@@ -70,6 +71,7 @@ class VLLMServer:
         model: str | Path,
         *,
         capacity: int = 64,
+        max_num_seqs: int | None = None,
         max_length: int,
         stop_ids: Iterable[int] = (),
         lora_rank: int | None = None,
@@ -88,7 +90,7 @@ class VLLMServer:
         self._nccl = nccl
         self._link: Any = None
         self._refuses = ""
-        self._command = _command(self.model, capacity, max_length, lora_rank, options)
+        self._command = _command(self.model, max_num_seqs or capacity, max_length, lora_rank, options)
         self._stop_ids = frozenset(stop_ids)
         self._shapes: Shapes | None = checkpoint_shapes(self.model)
         self._weights: Path | None = None
@@ -117,7 +119,7 @@ class VLLMServer:
         """The server's prefix cache forgets by itself."""
 
     async def update_weights(self, weights: Mapping[str, torch.Tensor]) -> int:
-        """Load a state dict by a file in shared memory, between two steps. Returns the new version.
+        """Load a state dict by a file in shared memory, between two steps, without an adapter. Returns the new version.
 
         Requests under way go on with the new weights over keys and values that these compute anew.
 
@@ -178,7 +180,7 @@ class VLLMServer:
         self._revive()
         if self._nccl:
             self._broadcast(weights)
-            return self._new_version()
+            return self._new_weights()
         folder = Path(tempfile.mkdtemp(prefix="weights-", dir=SHARED_MEMORY if SHARED_MEMORY.is_dir() else None))
         try:
             write_weights(weights, folder).rename(folder / "model.safetensors")
@@ -189,7 +191,7 @@ class VLLMServer:
         if self._weights:
             shutil.rmtree(self._weights, ignore_errors=True)
         self._weights = folder
-        return self._new_version()
+        return self._new_weights()
 
     def _load(self, folder: Path) -> None:
         reload = {"method": "reload_weights", "kwargs": {"weights_path": str(folder)}}
@@ -245,9 +247,11 @@ class VLLMServer:
         if answer.status_code != 200:
             raise EngineError(f"vLLM's server, {path}: status {answer.status_code}: {answer.text[:300]}")
 
-    def _new_version(self) -> int:
+    def _new_weights(self) -> int:
+        """They are there, and an adapter of the old ones is none of theirs."""
         self.version += 1
-        self._engine.version = self.version
+        self._adapter = None
+        self._engine.model, self._engine.version = NAME, self.version
         return self.version
 
     def _start(self) -> None:
@@ -311,11 +315,11 @@ def _check_nccl() -> None:
 
 
 def _command(
-    model: str, capacity: int, max_length: int, lora_rank: int | None, options: Sequence[str]
+    model: str, max_num_seqs: int, max_length: int, lora_rank: int | None, options: Sequence[str]
 ) -> tuple[str, ...]:
     command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", model]
     command += ["--served-model-name", NAME, "--host", "127.0.0.1", "--max-model-len", str(max_length)]
-    command += ["--max-num-seqs", str(capacity), "--logprobs-mode", "raw_logprobs", "--enable-prefix-caching"]
+    command += ["--max-num-seqs", str(max_num_seqs), "--logprobs-mode", "raw_logprobs", "--enable-prefix-caching"]
     from vllm.platforms import current_platform
 
     if current_platform.is_cpu():

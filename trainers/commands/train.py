@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import inspect
 import json
 import shlex
 import sys
@@ -17,6 +18,7 @@ from rich.console import Console
 
 from configs import TrainConfig, as_yaml
 from envs.errors import EnvError
+from envs.registry import find
 from eval.compare import Comparison, compare
 from eval.result import Result
 from eval.tables import print_comparison, print_result
@@ -48,8 +50,7 @@ _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, err
 
 def run(config: TrainConfig) -> int:
     """Train. Returns the exit code."""
-    if config.smoke:
-        config = replace(config, **_SMALLEST, env_args={**config.env_args, "max_steps": _SMALLEST["max_turns"]})
+    config = _smallest(config) if config.smoke else config
     if config.source is not None:
         config = replace(config, iterations=1)
     folder = config.output_dir or Path("runs") / f"{config.env}-{config.algo}-{datetime.now():%Y%m%d-%H%M%S}"
@@ -69,6 +70,13 @@ def run(config: TrainConfig) -> int:
     finally:
         session.close()
     return _report(config, folder, before, after)
+
+
+def _smallest(config: TrainConfig) -> TrainConfig:
+    """Two iterations at the smallest size. Evaluations keep to an environment's own limit, where it takes one."""
+    limited = "max_steps" in inspect.signature(find(config.env).load()).parameters
+    short = {"max_steps": _SMALLEST["max_turns"]} if limited else {}
+    return replace(config, **_SMALLEST, env_args={**config.env_args, **short})
 
 
 def _run(session: Session) -> tuple[Result | None, Result | None]:

@@ -373,6 +373,8 @@ def test_adapters_are_swapped_in_place_and_a_wrong_version_is_caught(folder: Pat
                 await engine.update_adapter(wrong)
         assert engine.version == 2
         await probe(engine, scorer(second), PROMPT, version=2, tolerance=1e-3)
+        await engine.update_weights(made(3).state_dict())
+        await probe(engine, scorer(made(3)), PROMPT, version=3, tolerance=1e-3)
         await engine.close()
 
     run(swap())
