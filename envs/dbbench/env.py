@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, get_args
 
@@ -161,9 +162,15 @@ class DBBenchEnv(TextEnv[DBTask]):
         return {**super().__getstate__(), "_db": None}
 
 
-def _tasks(split: str, data: str | Path | None, generate: Mapping[str, Any]) -> list[DBTask]:
+@lru_cache(maxsize=8)
+def _generated(split: str, settings: str) -> Sequence[DBTask]:
+    """Kept: a run opens its environment for each evaluation, and thousands of tasks take seconds."""
+    return tuple(generated_tasks(split, **json.loads(settings)))
+
+
+def _tasks(split: str, data: str | Path | None, generate: Mapping[str, Any]) -> Sequence[DBTask]:
     if split in SPLITS:
-        return list(generated_tasks(split, **generate))
+        return _generated(split, json.dumps(dict(generate), sort_keys=True, default=str))
     if split not in ("standard", "dev"):
         known = ", ".join((*SPLITS, "standard", "dev"))
         raise TaskError(f"dbbench has no split {split!r}", remedy=f"There are: {known}.")

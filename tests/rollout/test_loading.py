@@ -14,13 +14,14 @@ from pathlib import Path
 import pytest
 import tiny_models
 import torch
+import trl
 from huggingface_hub import constants
 from peft import LoraConfig, get_peft_model
 
 from rollout.engine import Sampling
 from rollout.engines.hf import HFEngine
 from rollout.errors import ModelError
-from rollout.loading import best_device, load_model, load_tokenizer
+from rollout.loading import best_device, keep_history, load_model, load_tokenizer
 
 
 @pytest.fixture
@@ -51,6 +52,19 @@ def test_a_stock_template_is_exchanged_for_one_that_keeps_history_and_the_log_sa
         tokenizer = load_tokenizer(checkpoint)
     assert tokenizer.chat_template == tiny_models.template("qwen3_training")
     assert "training variant" in caplog.text
+
+
+def test_what_trl_calls_a_training_template_is_left_alone_as_trl_does() -> None:
+    from trl.chat_template_utils import get_training_chat_template
+
+    tokenizer = copy.deepcopy(tiny_models.tokenizer())
+    names = [file.stem for file in (Path(trl.__file__).parent / "chat_templates").glob("*_training.jinja")]
+    assert len(names) > 10
+    for name in names:
+        tokenizer.chat_template = template = tiny_models.template(name)
+        assert get_training_chat_template(tokenizer) is None
+        keep_history(tokenizer)
+        assert tokenizer.chat_template == template
 
 
 def test_a_template_of_ones_own_is_left_alone(checkpoint: Path) -> None:

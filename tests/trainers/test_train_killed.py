@@ -93,13 +93,10 @@ def test_a_run_learns_in_every_iteration_and_is_scored_before_and_after(
         ("grpo", 1, "seal", 2),
         ("grpo", 2, "naming the best", 2),
         ("grpo", 2, "last score", 2),
-        ("grpo", 2, "card", 1),
         ("grpo", 2, "report", 1),
         ("dpo", 2, "episode", 29),
         ("dpo", 1, "update", 3),
         ("dpo", 2, "selection", 2),
-        ("dpo", 1, "weights", 3),
-        ("dpo", 2, "seal", 2),
     ],
 )
 def test_killed_there_and_resumed_a_run_ends_like_an_uninterrupted_one(

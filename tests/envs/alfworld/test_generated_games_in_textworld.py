@@ -45,8 +45,7 @@ def test_a_generated_game_is_won_in_textworld(task_type: str, size: str, tmp_pat
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("size", SIZES)
-def test_generated_games_of_all_types_are_won_in_textworld(size: str, tmp_path: Path) -> None:
-    for seed in range(15):
-        game = generate_game(seed=30_000 + seed, task_type=list(KINDS)[seed % len(KINDS)], size=size)
-        play_in_both(game, tmp_path / f"{seed}.tw-pddl")
+@pytest.mark.parametrize(("seed", "task_type"), enumerate(KINDS))
+def test_generated_games_of_all_types_and_sizes_are_won_in_textworld(seed: int, task_type: str, tmp_path: Path) -> None:
+    size = list(SIZES)[seed % len(SIZES)]
+    play_in_both(generate_game(seed=30_000 + seed, task_type=task_type, size=size), tmp_path / "game.tw-pddl")

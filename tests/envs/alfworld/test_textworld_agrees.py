@@ -57,7 +57,7 @@ def test_walks_through_the_kitchen_agree_in_the_wheels_dialect(
     game = Game.from_texts(domain=domain, grammar=grammar, problem=problem.replace("household", "alfred"))
     game.save(tmp_path / "game.tw-pddl")
     assert game.dialect == "wheel"
-    assert differences(game, tmp_path / "game.tw-pddl", 60, rng) == []
+    assert differences(game, tmp_path / "game.tw-pddl", 40, rng) == []
 
 
 @pytest.mark.parametrize("type_", ["look_at_obj_in_light", "pick_two_obj_and_place", "pick_cool_then_place_in_recep"])
@@ -66,7 +66,7 @@ def test_walks_through_the_kitchen_agree_in_our_dialect(
 ) -> None:
     game = make_kitchen(type_)
     game.save(tmp_path / "game.tw-pddl")
-    assert differences(game, tmp_path / "game.tw-pddl", 60, random.Random(type_)) == []
+    assert differences(game, tmp_path / "game.tw-pddl", 40, random.Random(type_)) == []
 
 
 @pytest.mark.parametrize("name_seed", [0, 7])
@@ -84,21 +84,21 @@ def test_walks_through_official_games_agree(shared: Path, wheel: tuple[str, str]
     path = tmp_path / "game.tw-pddl"
     with tarfile.open(shared / "alfworld" / archive) as files:
         members = [member for member in files.getmembers() if member.name.endswith("game.tw-pddl")]
-        contents = [files.extractfile(member) for member in rng.sample(members, 5)]
+        contents = [files.extractfile(member) for member in rng.sample(members, 2)]
         games = [json.load(content) for content in contents if content is not None]
     # The last one again with the texts of the wheel, as `alfworld-generate` would write it.
     task = load_text(games[-1], path).task.removeprefix("Your task is to: ").removesuffix(".")
     games.append({**games[-1], "pddl_domain": wheel[0], "grammar": wheel[1].replace("UNKNOWN GOAL", task)})
     for data in games:
         game = load_text(data, path)
-        assert differences(game, path, 40, rng, rng.choice([None, None, 3])) == []
+        assert differences(game, path, 25, rng, rng.choice([None, None, 3])) == []
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("size", ["tiny", "full"])
 def test_walks_through_generated_games_agree(tmp_path: Path, size: str) -> None:
     rng = random.Random(size)
-    for type_ in rng.sample(TASK_TYPES, 3):
+    for type_ in rng.sample(TASK_TYPES, 2):
         game = generate_game(seed=rng.randrange(10**6), task_type=type_, size=size)
         game.save(tmp_path / "game.tw-pddl")
         assert differences(game, tmp_path / "game.tw-pddl", 40, rng) == []

@@ -49,8 +49,8 @@ def test_the_expert_solves_generated_tasks(split: str) -> None:
 
 
 @pytest.mark.slow
-def test_the_expert_solves_ninety_five_of_a_hundred_of_five_thousand() -> None:
-    assert len(lost(generated_tasks("train", 5000))) <= 250
+def test_the_expert_solves_ninety_five_of_a_hundred() -> None:
+    assert len(lost(generated_tasks("train", 1000))) <= 50
 
 
 def test_the_expert_never_sees_the_gold() -> None:

@@ -117,7 +117,7 @@ def test_greedy_tokens_equal_those_of_generate_on_200_prompts_of_many_turns(
 
 
 @pytest.mark.slow
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_what_is_kept_never_changes_what_is_drawn(model: PreTrainedModel, data: st.DataObject) -> None:
     """Prompts that grow, diverge, shrink and are shared, over fewer slots than episodes, against no cache at all."""
@@ -548,13 +548,13 @@ def test_many_episodes_leave_nothing_behind(tokenizer: PreTrainedTokenizerFast) 
         return len(gc.get_objects())
 
     async def waves() -> list[int]:
-        return [await wave(i) for i in range(6)]
+        return [await wave(i) for i in range(4)]
 
     objects = run(waves())
     cached = sum(t.nbytes for pair in engine._cache.layers.values() for t in pair)
     assert objects[-1] - objects[1] < 500
     assert sum(len(slot.ids) for slot in engine._slots) <= 8 * 512
-    run(wave(6))
+    run(wave(4))
     assert sum(t.nbytes for pair in engine._cache.layers.values() for t in pair) == cached
 
 
