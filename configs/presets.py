@@ -8,6 +8,7 @@ published recipe, or `default`. It holds sections of options: `all`, one an envi
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from difflib import get_close_matches
 from importlib.resources import files
 from pathlib import Path
@@ -28,7 +29,8 @@ def find_preset(name: str | None, env: str, algo: str, model: str | None) -> tup
     """A preset and its options for an environment and an algorithm.
 
     Args:
-        name: of the preset; None finds it by the model, and `none` has no options.
+        name: of the preset; None finds it by the model, and `none` has no options. What a run has left in its folder
+            (`RUN/model`) has that run's preset.
         env: the environment's short name.
         algo: the algorithm.
         model: None is the stored one.
@@ -36,10 +38,10 @@ def find_preset(name: str | None, env: str, algo: str, model: str | None) -> tup
     Raises:
         ConfigError: if there is no preset of this name (it names the nearest), or it is not for the environment.
     """
-    if name == "none":
-        return name, {}
     names = preset_names()
     chosen = name or _of_model(model, names)
+    if chosen == "none":
+        return chosen, {}
     if chosen not in names:
         near = get_close_matches(chosen, names, n=1, cutoff=0.4)
         hint = f"Did you mean {near[0]!r}? " if near else ""
@@ -69,5 +71,15 @@ def with_preset(layers: Sequence[tuple[str, Mapping[str, Any]]]) -> list[tuple[s
 
 
 def _of_model(model: str | None, names: list[str]) -> str:
-    short = "tiny" if model is None or model.startswith("tiny-") else Path(model).name.lower()
-    return short if short in names else "default"
+    if model is None or model.startswith("tiny-"):
+        return "tiny"
+    short = _of_run(Path(model).parent) or Path(model).name.lower()
+    return short if short in (*names, "none") else "default"
+
+
+def _of_run(folder: Path) -> str | None:
+    """The preset that a run's config names, if this is a run's folder."""
+    with suppress(ConfigError):
+        named = read_yaml(folder / "config.yaml").get("preset")
+        return named if isinstance(named, str) else None
+    return None

@@ -100,7 +100,7 @@ class SimulatedEngine:
             return await request.answer
         finally:
             if request.answer.cancelled():
-                self._turn(loop)
+                self._drop(loop)
 
     async def release(self, episode: str) -> None:
         """Forget an episode's prefix."""
@@ -128,15 +128,19 @@ class SimulatedEngine:
         self._waiting.clear()
         self._batch.clear()
 
+    def _drop(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Take out what was cancelled."""
+        self._advance(loop.time())
+        self._batch = [row for row in self._batch if not row[2].answer.done()]
+        heapq.heapify(self._batch)
+        self._turn(loop)
+
     def _turn(self, loop: asyncio.AbstractEventLoop) -> None:
         """Answer what has ended, let in what waits, and set the timer for the next end."""
         now = loop.time()
         self._advance(now)
-        while self._batch and (self._batch[0][2].answer.done() or self._batch[0][0] <= self._steps + 1e-6):
+        while self._batch and self._batch[0][0] <= self._steps + 1e-6:
             self._answer(heapq.heappop(self._batch)[2], now)
-        if any(request.answer.done() for _, _, request in self._batch):
-            self._batch = [row for row in self._batch if not row[2].answer.done()]
-            heapq.heapify(self._batch)
         while self._waiting and len(self._batch) < self.capacity:
             request = self._waiting.popleft()
             if request.answer.done():

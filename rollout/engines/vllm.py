@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import logging
 import math
 import queue
 import threading
@@ -34,6 +35,11 @@ if TYPE_CHECKING:
     from vllm.v1.engine.llm_engine import LLMEngine
 
 T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+PATIENCE = 30.0
+"""Seconds that closing waits for the step under way, and for vLLM's end after it."""
 
 SETTLE = 0.005
 """Seconds that a step waits at most for the event loop to hand in the next turns of what has just ended."""
@@ -174,11 +180,13 @@ class VLLMEngine:
         return await self._order(lambda: self._adopt(Path(folder)))
 
     async def close(self) -> None:
-        """Fail what is under way and give the memory back."""
-        if self._dead is None:
-            with suppress(EngineError):
+        """Fail what is under way and give the memory back. A step that hangs keeps it, and the log says so."""
+        with suppress(EngineError, TimeoutError):
+            async with asyncio.timeout(PATIENCE):
                 await self._order(self._stop)
-        await asyncio.get_running_loop().run_in_executor(None, self._thread.join)
+        await asyncio.get_running_loop().run_in_executor(None, self._thread.join, PATIENCE)
+        if self._thread.is_alive():
+            log.warning("vLLM hangs in a step, and keeps its memory until this process ends")
 
     async def _order(self, work: Callable[[], T]) -> T:
         """Have the thread do something between two steps. Once begun it is done, whether or not one waits."""

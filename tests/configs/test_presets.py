@@ -56,6 +56,22 @@ def test_without_a_name_it_is_found_by_the_model(model: str | None, name: str, f
     assert find_preset(None, "alfworld", "grpo", model)[0] == name
 
 
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [
+        ("preset: tiny\n", "tiny"),
+        ("preset: none\n", "none"),
+        ("preset: gone\n", "default"),
+        ("tasks: 3\n", "qwen3-0.6b"),
+        ("{", "qwen3-0.6b"),
+    ],
+)
+def test_what_a_run_has_left_has_that_runs_preset(written: str, name: str, folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "config.yaml").write_text(written)
+    assert find_preset(None, "alfworld", "grpo", str(tmp_path / "run" / "Qwen3-0.6B"))[0] == name
+
+
 def test_the_command_line_wins_over_the_file_and_the_file_over_the_preset(folder: Path) -> None:
     config = built({"tasks": 5, "protocol": "react"}, {"tasks": "6"})
     assert (config.tasks, config.protocol, config.max_turns, config.learning_rate) == (6, "react", 20, 0.4)

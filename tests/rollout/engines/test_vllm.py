@@ -400,14 +400,22 @@ def test_when_vllm_fails_nobody_waits(folder: Path, monkeypatch: pytest.MonkeyPa
     assert not engine._thread.is_alive()
 
 
-def test_closing_fails_what_is_under_way_and_may_be_done_twice(folder: Path) -> None:
-    threads = threading.active_count()
+def test_closing_fails_what_is_under_way_and_may_be_done_twice(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    threads, hangs = threading.active_count(), threading.Event()
     engine = VLLMEngine(folder, capacity=1, max_length=512)
 
     async def close_early() -> list[Completion | BaseException]:
         asked = [asyncio.create_task(engine.generate(n, PROMPT, Sampling(max_new_tokens=400), 0)) for n in "ab"]
         await engine.generate("c", PROMPT, Sampling(max_new_tokens=2), 0)
-        await engine.close()
+        engine._orders.put((hangs.wait, None))
+        with monkeypatch.context() as patch:
+            patch.setattr("rollout.engines.vllm.PATIENCE", 0.1)
+            await engine.close()
+        assert engine._thread.is_alive()
+        assert "vLLM hangs in a step" in caplog.text
+        hangs.set()
         await engine.close()
         return await asyncio.gather(*asked, return_exceptions=True)
 
