@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +24,13 @@ def shared() -> Path:
         if folder and (path := Path(folder)).is_dir():
             return path
     pytest.skip("no recordings: set TRAIN_AGENT_SHARED to their folder")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _what_stays_is_not_looked_through_again() -> None:
+    """Trainers collect garbage at every turn, which takes a second where a million objects of other modules live."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import inspect
 import json
 import shlex
@@ -60,6 +61,9 @@ def run(config: TrainConfig) -> int:
     from trainers.opening import open_session
 
     session = open_session(config, folder)
+    # Trainers collect garbage again and again: what stays need not be looked through each time.
+    gc.collect()
+    gc.freeze()
     go_on = shlex.join(["train-agent", "train", "--config", f"{folder}/config.yaml", "-o", str(folder), "--resume"])
     try:
         with _within_disk(folder, go_on), within_memory(config, go_on), session.display:
@@ -68,6 +72,7 @@ def run(config: TrainConfig) -> int:
         print(f"stopped; go on with: {go_on}", file=sys.stderr)
         return 1
     finally:
+        gc.unfreeze()
         session.close()
     return _report(config, folder, before, after)
 
