@@ -17,10 +17,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from envs.base import Info, Tool
+from envs.record import Record
 
 
 @dataclass(frozen=True, slots=True)
-class ToolCall:
+class ToolCall(Record):
     """A function call of an assistant's message. `arguments` is JSON as the model wrote it, well formed or not."""
 
     id: str
@@ -29,7 +30,7 @@ class ToolCall:
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class Message(Record):
     """A chat message in OpenAI's form.
 
     Attributes:

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from envs.record import Record
 from rollout.trajectory import FinishReason
 
 
 @dataclass(frozen=True, slots=True)
-class Sampling:
+class Sampling(Record):
     """How tokens are drawn.
 
     Attributes:
@@ -29,7 +30,7 @@ class Sampling:
 
 
 @dataclass(frozen=True, slots=True)
-class Completion:
+class Completion(Record):
     """What an engine sampled.
 
     Attributes:

@@ -10,6 +10,7 @@ from typing import Any
 
 from envs import Task
 from envs.protocol import Exchange, Message, Protocol, Reading
+from envs.record import Record
 from rollout.engine import ContextOverflow, EngineError
 from rollout.host import Answer, Deadlines, EnvFailure, Host, describe
 from rollout.policy import Episode, Player, Policy, Reply, Turn
@@ -17,7 +18,7 @@ from rollout.trajectory import Ending, Failure, Step, Timing, Trajectory
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class Job(Record):
     """An episode to be played.
 
     Attributes:

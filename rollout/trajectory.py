@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from envs.protocol import Message
+from envs.record import Record
 
 FinishReason = Literal["stop", "length", "abort"]
 """Why a completion ended: a stop token or string, the token limit, or the engine gave up."""
@@ -17,7 +18,7 @@ outside the model failed, or because the run was stopped."""
 
 
 @dataclass(frozen=True, slots=True)
-class Tokens:
+class Tokens(Record):
     """The tokens of one turn, as sampled: they are never made again from text.
 
     Attributes:
@@ -38,7 +39,7 @@ class Tokens:
 
 
 @dataclass(frozen=True, slots=True)
-class Timing:
+class Timing(Record):
     """Seconds of one step by cause.
 
     Attributes:
@@ -55,7 +56,7 @@ class Timing:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class Step(Record):
     """One turn: what the model was shown, what it said, and what came of it.
 
     Attributes:
@@ -92,7 +93,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(Record):
     """What failed outside the model.
 
     Attributes:
@@ -107,7 +108,7 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
-class Trajectory:
+class Trajectory(Record):
     """One episode, from its task to its end.
 
     Attributes:

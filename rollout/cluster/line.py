@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
+from envs.record import Record
 from rollout.cluster.errors import Gone
 from rollout.host import describe
 
@@ -33,7 +34,7 @@ _GIVE_UP = "give up"
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class Message(Record):
     """A method of the actor to be called.
 
     Attributes:
