@@ -15,8 +15,9 @@ seconds of all processes, by the rival's time), and for what share of the run a 
 (`starved`: of the process that waited longest). Where the machine has fewer to spare than it needs, as when others use
 it too, the share is the machine's and not orchestration's.
 
-Memory, of one process and of each of Ray's, is read when one, two and four times as many episodes have ended as are
-played at once.
+On the curve all episodes begin at once and end at once, so that the driver gets them all in a second. Below it stands
+the share on Ray when four times as many follow each other. Memory, of one process and of each of Ray's, is read then,
+when one, two and four times as many episodes have ended as are played at once.
 """
 
 from __future__ import annotations
@@ -258,9 +259,10 @@ def main() -> None:
             )
     slots = sizes[-1]
     meters = [Meter(slots, 2 * slots, 4 * slots) for _ in range(2)]
-    in_one_process(JumpingLoop(), slots, options.turns, 4, meters[0])
+    ideal = in_one_process(JumpingLoop(), slots, options.turns, 4, meters[0])
     if options.workers:
-        on_ray(slots, options.turns, options.workers, 4, meters[1])
+        run = on_ray(slots, options.turns, options.workers, 4, meters[1])
+        print(f"{4 * slots:,} episodes, {slots:,} at once, on Ray: share {1 - ideal.wall / run.wall:.1%}")
     print(f"MiB after {slots:,}, {2 * slots:,} and {4 * slots:,} episodes")
     for name, read in [*meters[0].read.items(), *meters[1].read.items()]:
         print(f"  {name:12}", *(f"{size:8.1f}" for size in read))
