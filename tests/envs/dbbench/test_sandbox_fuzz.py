@@ -219,7 +219,7 @@ def check(statement: str, dialect: str, caplog: pytest.LogCaptureFixture) -> Non
 
 
 RELAXED = settings(
-    max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 
 
