@@ -55,7 +55,6 @@ clean:
 # What both have in common is taken from .venv: what is installed here comes first.
 .venv-vllm/test.stamp: .venv/test.stamp
 	$(BIN)/python -m venv .venv-vllm
-	$(BIN)/python -c "import sysconfig; print(f'import site; site.addsitedir({sysconfig.get_path(\"purelib\")!r})')" \
-		>$$(.venv-vllm/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")/venv.pth
+	(cd .venv/lib/python*/site-packages && pwd) >$$(echo .venv-vllm/lib/python*/site-packages)/venv.pth
 	.venv-vllm/bin/$(INSTALL) .
 	touch $@

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -74,8 +75,7 @@ def evaluate(
     name = env if isinstance(env, str) else None
     rules = find_protocol(protocol, name) if isinstance(protocol, str) else protocol
     rules = replace(rules, env_args={**rules.env_args, **(env_args or {})}, epochs=epochs or rules.epochs)
-    made = env if isinstance(env, TextEnv) else open_tasks(rules)
-    try:
+    with nullcontext(env) if isinstance(env, TextEnv) else closing(open_tasks(rules)) as made:
         jobs = evaluated_jobs(rules, made, limit=limit, seed=seed)
         collected = collect(
             made,
@@ -92,9 +92,6 @@ def evaluate(
             deadlines=deadlines,
             watcher=watcher,
         )
-    finally:
-        if made is not env:
-            made.close()
     result = _result(rules, collected, {job.id for job in jobs})
     file = Path(output) / "eval" / f"{rules.name}-{rules.env}.json"
     if collected.complete:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -101,16 +102,16 @@ def collect(
     if keep not in ("all", "success"):
         raise envs.TaskError(f"keep is {keep!r}", remedy="Use all or success.")
     args = dict(env_args or {})
-    made = env if isinstance(env, TextEnv) else envs.make(env, **({} if split is None else {"split": split}), **args)
-    try:
+    part = {} if split is None else {"split": split}
+    with nullcontext(env) if isinstance(env, TextEnv) else closing(envs.make(env, **part, **args)) as made:
         talk = made.protocol(protocol)
         player = _policy(policy, made)
         facts = {"env": describe_env(made, split, args), **_lineage(talk, player, seed)}
         lineage = json.loads(json.dumps(facts))  # as it reads back
         run = Path(output)
         planned = plan(made.tasks, episodes=episodes, per_task=per_task, seed=seed)
-        store = Store(run)  # its lock first: what is owed must not change any more
-        try:
+        stop = stop or Stop()
+        with closing(Store(run)) as store:  # its lock first: what is owed must not change any more
             jobs = _owed(planned, run, lineage, resume)
             account = Account(job.id for job in jobs)
             _write_config(run, lineage)
@@ -126,17 +127,11 @@ def collect(
                 keep=_solved if keep == "success" else None,
                 watcher=watcher,
             )
-            stop = stop or Stop()
             asyncio.run(play(stage, jobs, slots=workers, stop=stop))
-        finally:
-            store.close()
         if not stop.gently.is_set():
             account.check()
         complete = not account.owed and not account.cancelled
         return Collected(run, account, read_trajectories(run), complete, lineage)
-    finally:
-        if not isinstance(env, TextEnv):
-            made.close()
 
 
 def _lineage(talk: Protocol, policy: Policy, seed: int) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 from functools import cache
-from importlib.metadata import distribution
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 from urllib.error import HTTPError
@@ -114,12 +113,14 @@ def keep_history(tokenizer: PreTrainedTokenizerBase) -> None:
 
 
 @cache
-def _training_templates() -> frozenset[str]:
-    return frozenset(file.read_text(encoding="utf-8") for file in _trl_templates().glob("*_training.jinja"))
+def _training_templates() -> list[str]:
+    return [file.read_text(encoding="utf-8") for file in _trl_templates().glob("*_training.jinja")]
 
 
 def _trl_templates() -> Path:
-    return Path(str(distribution("trl").locate_file("trl"))) / "chat_templates"
+    import trl  # a fraction of a second; its modules come when they are asked for
+
+    return Path(trl.__file__).parent / "chat_templates"
 
 
 def best_device() -> torch.device:

@@ -76,11 +76,7 @@ def open_session(config: TrainConfig, folder: Path) -> Session:
         undo.callback(env.close)
         talk = env.protocol(config.protocol)
         scorer = Mixture(config.rewards, env.tasks)
-        # Before a model is loaded and scored in vain.
-        if config.source is not None:
-            episodes_of(config.source, env.id, talk.name, held_out(config))
-        reserve_folder(config.report_to, folder)
-        fp16 = _trl_arguments(config, folder).fp16  # what TRL refuses, it refuses before anything is played
+        fp16 = _checked(config, folder, env, talk).fp16
         path = whole_model(model_path(model_name(config)), folder, resume=config.resume)
         if config.engine.startswith("vllm"):
             choose_engine("vllm", path)
@@ -119,12 +115,7 @@ def open_session(config: TrainConfig, folder: Path) -> Session:
             rest=served.rest,
             exact=served.exact and not config.max_staleness and config.ray == "off",
         )
-        _go_on(session)
-        if config.max_staleness:
-            # So that versions count iterations, and those of episodes on disk can be held against new ones.
-            served.engine.version = session.standing.iteration
-            if isinstance(rollouts, RayRollouts):
-                rollouts.version = session.standing.iteration
+        _go_on(session, served)
         undo.pop_all()
     return session
 
@@ -177,12 +168,15 @@ def whole_model(path: str, folder: Path, *, resume: bool) -> str:
     return str(base)
 
 
-def _trl_arguments(config: TrainConfig, folder: Path) -> TrainingArguments:
-    """The options as TRL takes them.
+def _checked(config: TrainConfig, folder: Path, env: TextEnv[Any], talk: Protocol) -> TrainingArguments:
+    """The options as TRL takes them, once nothing in them would end the run when a model was loaded and scored in vain.
 
     Raises:
-        TrainingError: if it refuses them.
+        EnvError: if episodes of `source` do not fit, a tracker's folder cannot be made, or TRL refuses the options.
     """
+    if config.source is not None:
+        episodes_of(config.source, env.id, talk.name, held_out(config))
+    reserve_folder(config.report_to, folder)
     if config.algo in GROUP_RELATIVE:
         from trainers.online import arguments
     else:
@@ -290,7 +284,7 @@ def _claim(config: TrainConfig, folder: Path) -> None:
         raise ResumeError(f"the run was begun with other options ({shown})", where=folder, remedy=remedy)
 
 
-def _go_on(session: Session) -> None:
+def _go_on(session: Session, served: Served) -> None:
     """Bring a session to its last checkpoint; without one, the run begins at its beginning."""
     last = session.checkpoints.last()
     if last is not None:
@@ -302,3 +296,8 @@ def _go_on(session: Session) -> None:
     for record in read_metrics(session.folder):
         session.watchdog.observe(record)
         session.display.record(record)
+    if session.config.max_staleness:
+        # So that versions count iterations, and those of episodes on disk can be held against new ones.
+        served.engine.version = session.standing.iteration
+        if isinstance(session.rollouts, RayRollouts):
+            session.rollouts.version = session.standing.iteration

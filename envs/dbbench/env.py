@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -163,14 +164,20 @@ class DBBenchEnv(TextEnv[DBTask]):
 
 
 @lru_cache(maxsize=8)
-def _generated(split: str, settings: str) -> Sequence[DBTask]:
+def _generated(split: str, **settings: Any) -> Sequence[DBTask]:
     """Kept: a run opens its environment for each evaluation, and thousands of tasks take seconds."""
-    return tuple(generated_tasks(split, **json.loads(settings)))
+    return tuple(generated_tasks(split, **settings))
 
 
 def _tasks(split: str, data: str | Path | None, generate: Mapping[str, Any]) -> Sequence[DBTask]:
     if split in SPLITS:
-        return _generated(split, json.dumps(dict(generate), sort_keys=True, default=str))
+        try:
+            return _generated(split, **generate)
+        except TypeError as error:
+            taken = ", ".join(name for name in inspect.signature(generated_tasks).parameters if name != "split")
+            raise TaskError(
+                f"the generator does not take {dict(generate)}: {error}", remedy=f"It takes {taken}."
+            ) from error
     if split not in ("standard", "dev"):
         known = ", ".join((*SPLITS, "standard", "dev"))
         raise TaskError(f"dbbench has no split {split!r}", remedy=f"There are: {known}.")

@@ -67,12 +67,16 @@ def started(facts: EngineFacts | None = None) -> Started:
     """What an actor says of itself, called inside it at the end of its start."""
     import ray
 
-    # Modules and a model stay, and a thousand episodes live for long: to look through them again and again for cycles
-    # would take a fifth of an actor's time.
+    _look_less_for_cycles()
+    return Started(os.getpid(), ray.get_runtime_context().get_node_id(), facts)
+
+
+def _look_less_for_cycles() -> None:
+    """Modules and a model stay, and a thousand episodes live for long: to look through them again and again for garbage
+    would take a fifth of an actor's time."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(100_000, 20, 20)
-    return Started(os.getpid(), ray.get_runtime_context().get_node_id(), facts)
 
 
 class EngineActor(Desk):

@@ -67,6 +67,13 @@ def test_what_trl_calls_a_training_template_is_left_alone_as_trl_does() -> None:
         assert tokenizer.chat_template == template
 
 
+def test_a_template_in_named_variants_is_told_apart_by_the_one_that_is_used(checkpoint: Path) -> None:
+    tokenizer = copy.deepcopy(tiny_models.tokenizer())
+    tokenizer.chat_template = {"default": tiny_models.template("qwen3"), "other": "{{ messages }}"}
+    keep_history(tokenizer)
+    assert tokenizer.chat_template == tiny_models.template("qwen3_training")
+
+
 def test_a_template_of_ones_own_is_left_alone(checkpoint: Path) -> None:
     tokenizer = copy.deepcopy(tiny_models.tokenizer())
     tokenizer.chat_template = "{% for message in messages %}{{ message.content }}<|im_end|>{% endfor %}"

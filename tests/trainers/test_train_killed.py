@@ -87,14 +87,19 @@ def test_a_run_learns_in_every_iteration_and_is_scored_before_and_after(
         ("grpo", 2, "episode", 4),  # without a checkpoint
         ("grpo", 2, "episode", 29),  # two iterations after one: the third is learned again from stored episodes
         ("grpo", 2, "update", 7),
+        ("grpo", 2, "selection", 1),
         ("grpo", 2, "record", 4),
         ("grpo", 1, "weights", 3),
         ("grpo", 1, "seal", 2),
         ("grpo", 2, "naming the best", 2),
         ("grpo", 2, "last score", 2),
+        ("grpo", 2, "card", 1),
         ("grpo", 2, "report", 1),
         ("dpo", 2, "episode", 29),
+        ("dpo", 1, "update", 3),
         ("dpo", 2, "selection", 2),
+        ("dpo", 1, "weights", 3),
+        ("dpo", 2, "seal", 2),
     ],
 )
 def test_killed_there_and_resumed_a_run_ends_like_an_uninterrupted_one(
@@ -148,7 +153,7 @@ def test_after_ctrl_c_the_run_says_by_which_command_it_goes_on(
 
 
 # The weights take 3.4 MB and the optimiser's state 6.8 MB.
-@pytest.mark.parametrize(("algo", "room"), [("grpo", 5_000_000), ("dpo", 2_000_000)])
+@pytest.mark.parametrize(("algo", "room"), [("grpo", 2_000_000), ("grpo", 5_000_000), ("dpo", 2_000_000)])
 def test_a_disk_that_is_full_stops_the_run_and_costs_no_episode(
     algo: str, room: int, uninterrupted: dict[str, Left], tmp_path: Path
 ) -> None:

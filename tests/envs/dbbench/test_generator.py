@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import envs
 from envs.dbbench.generator import DOMAINS, SHARES, SPLITS, VERSION, generate_task, generated_tasks, task_by_id
 from envs.dbbench.generator.confirm import confirm_gold
 from envs.dbbench.generator.domains import Domain
@@ -218,3 +219,16 @@ def test_a_gold_that_fails_is_an_error_and_no_task(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("envs.dbbench.generator.making.Query.sql", lambda self: "SELECT FROM WHERE")
     with pytest.raises(BackendError, match="the gold query fails"):
         generate_task(seed=1, task_type="counting")
+
+
+@pytest.mark.parametrize("wrong", [{"colour": 1}, {"difficulty": [1]}])
+def test_an_environment_says_what_its_generator_takes(wrong: dict[str, object]) -> None:
+    with pytest.raises(TaskError, match=r"does not take .*It takes count, seed, task_type, difficulty, n_tables"):
+        envs.make("dbbench", generate=wrong)
+
+
+def test_an_environment_that_is_opened_again_has_the_tasks_that_it_had() -> None:
+    first, again = (envs.make("dbbench", generate={"count": 3, "seed": 5}).tasks for _ in range(2))
+    other = envs.make("dbbench", generate={"count": 3, "seed": 6}).tasks
+    assert all(one is same for one, same in zip(first, again, strict=True))
+    assert [task.id for task in other] != [task.id for task in first]
