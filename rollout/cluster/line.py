@@ -21,10 +21,10 @@ from rollout.host import describe
 
 log = logging.getLogger(__name__)
 
-SHARE = 0.02
+SHARE = 0.015
 """Of a request's time: so long a line gathers requests, and the other end answers."""
 
-LEAST, MOST = 0.005, 0.1
+LEAST, MOST = 0.005, 0.03
 """Seconds between which that stays."""
 
 SETTLE = 0.002
@@ -159,7 +159,7 @@ class Line:
         listens = not self._listening and bool(self._asked)
         self._listening |= listens
         try:
-            answers: Answers = await self.actor.exchange.remote(self._name, messages, listens)
+            answers: Answers = pickle.loads(await self.actor.exchange.remote(self._name, messages, listens))
         except ray.exceptions.RayTaskError as error:
             self.cut(error.cause)
             return
@@ -227,8 +227,9 @@ class Desk:
     def __init__(self) -> None:
         self._callers: dict[str, _Caller] = {}
 
-    async def exchange(self, name: str, messages: list[Message], listens: bool) -> Answers:
-        """Begin what a line asks for.
+    async def exchange(self, name: str, messages: list[Message], listens: bool) -> bytes:
+        """Begin what a line asks for. Returns `Answers`, pickled: Ray's pickler asks Python about every object, and an
+        episode has hundreds.
 
         Args:
             name: of the line.
@@ -242,7 +243,7 @@ class Desk:
                     task.cancel()
             else:
                 caller.begin(message.number, getattr(self, message.method)(*message.args))
-        return await caller.answers() if listens else []
+        return pickle.dumps(await caller.answers() if listens else [])
 
     async def hang_up(self, name: str) -> None:
         """Whoever was at the other end of a line is gone, or of all the lines `name#...`: cancel what is under way."""

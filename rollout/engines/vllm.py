@@ -98,6 +98,7 @@ class VLLMEngine:
         memory_share: float = MEMORY_SHARE,
     ) -> None:
         self.model, self.capacity, self.version = str(model), capacity, 0
+        self._places = max_num_seqs or capacity
         self._requests: dict[str, Request] = {}
         self._orders: queue.SimpleQueue[tuple[Callable[[], Any], Future[Any] | None]] = queue.SimpleQueue()
         self._numbers = itertools.count()
@@ -107,8 +108,9 @@ class VLLMEngine:
         ready: Future[LLMEngine] = Future()
 
         def build() -> LLMEngine:
-            places = max_num_seqs or capacity
-            return build_core(self.model, capacity, places, max_length, dtype, lora_rank, cache_bytes, memory_share)
+            return build_core(
+                self.model, capacity, self._places, max_length, dtype, lora_rank, cache_bytes, memory_share
+            )
 
         # What torch keeps by thread (the device, inference mode) is set where it is used.
         self._thread = threading.Thread(target=self._serve, args=(build, ready), name="vllm-engine", daemon=True)
@@ -274,14 +276,17 @@ class VLLMEngine:
             self._answer(request, EngineError(f"vLLM refuses the request: {error}"))
 
     def _deliver(self, outputs: Sequence[RequestOutput]) -> None:
-        """Answer what has ended, and let the episodes that only think for microseconds into the very next step."""
+        """Answer what has ended, and let the episodes that only think for microseconds into the very next step.
+
+        Where others wait for a place, these take it instead.
+        """
         loops = set()
         for output in outputs:
             request = self._requests.get(output.request_id)
             if request is not None and output.finished:
                 self._answer(request, _completion(request, output))
                 loops.add(request.loop)
-        for loop in loops:
+        for loop in loops if len(self._requests) < self._places else ():
             back = threading.Event()
             if _tell(loop, _after, loop, 3, back.set):
                 back.wait(SETTLE)
