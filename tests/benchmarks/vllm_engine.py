@@ -297,9 +297,10 @@ def main() -> None:
             base.report(f"{name}, {STEPS - before} steps", taken[name][-1], scripts.tokens, mine)
             sys.stdout.flush()
         medians = {name: statistics.median(one.wall for one in seconds) for name, seconds in taken.items() if seconds}
-        mine = medians.pop("vllm engine")
-        print("  medians:", ", ".join(f"{name} {wall / mine:.2f} x our time" for name, wall in medians.items()))
-        print(f"  the engine does {medians['vLLM alone, all at once'] / mine:.1%} of what vLLM alone does", flush=True)
+        median = medians.pop("vllm engine")
+        print("  medians:", ", ".join(f"{name} {wall / median:.2f} x our time" for name, wall in medians.items()))
+        share = medians["vLLM alone, all at once"] / median
+        print(f"  the engine does {share:.1%} of what vLLM alone does", flush=True)
 
 
 if __name__ == "__main__":
