@@ -163,7 +163,7 @@ class _ModelPlayer:
         message = Message("assistant", self._renderer.decode(done.ids))
         self._past.append((message, ()))
         # Six decimals are what the episode store keeps: training must see the same numbers before and after a restart.
-        logprobs = tuple([round(logprob, 6) for logprob in done.logprobs])
+        logprobs = tuple(round(logprob, 6) for logprob in done.logprobs)
         tokens = Tokens(tuple(new), tuple(done.ids), logprobs)
         return Reply(message, tokens, done.finish, done.version, done.queue, done.model, done.prefill)
 

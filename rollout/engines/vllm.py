@@ -276,17 +276,16 @@ class VLLMEngine:
             self._answer(request, EngineError(f"vLLM refuses the request: {error}"))
 
     def _deliver(self, outputs: Sequence[RequestOutput]) -> None:
-        """Answer what has ended, and let the episodes that only think for microseconds into the very next step.
-
-        Where others wait for a place, these take it instead.
-        """
+        """Answer what has ended, and let the episodes that only think for microseconds into the very next step."""
         loops = set()
         for output in outputs:
             request = self._requests.get(output.request_id)
             if request is not None and output.finished:
                 self._answer(request, _completion(request, output))
                 loops.add(request.loop)
-        for loop in loops if len(self._requests) < self._places else ():
+        if len(self._requests) >= self._places:
+            return  # others wait for the places that are free now
+        for loop in loops:
             back = threading.Event()
             if _tell(loop, _after, loop, 3, back.set):
                 back.wait(SETTLE)
