@@ -65,6 +65,7 @@ class Renderer:
             self._check_history()
         # Observations repeat ("Nothing happens."), and a template takes longer than an environment.
         self._between = lru_cache(maxsize=4096)(self._compute_between)
+        self._called = lru_cache(maxsize=256)(self._compute_called)
         follow = [_USER, Message("tool", "x", tool_call_id=_CALL.id)][: 2 if schemas else 1]
         ends = {self._between((message,))[0] for message in follow}
         self.stop_ids = frozenset(ends & set(self._added.values()))
@@ -95,12 +96,16 @@ class Renderer:
         if messages[0].role != "tool":
             text = self._render([_USER, Message("assistant", MARKER), *messages], generation=True)
             return self._encode(text.partition(MARKER)[2])
-        answered = [message for message in messages if message.role == "tool"]
-        calls = tuple(ToolCall(message.tool_call_id or _CALL.id, _CALL.name, "{}") for message in answered)
-        before = [_USER, Message("assistant", "", calls)]
-        start = self._render(before, generation=False)
+        calls = tuple(message.tool_call_id or _CALL.id for message in messages if message.role == "tool")
+        before, length, closing = self._called(calls)
         text = self._render([*before, *messages], generation=True)
-        return self._encode(self._closing(start) + text[len(start) :])
+        return self._encode(closing + text[length:])
+
+    def _compute_called(self, ids: tuple[str, ...]) -> tuple[tuple[Message, ...], int, str]:
+        """A conversation that ends with calls, the length of its text, and what ends the calls' turn."""
+        before = _USER, Message("assistant", "", tuple(ToolCall(id, _CALL.name, "{}") for id in ids))
+        start = self._render(before, generation=False)
+        return before, len(start), self._closing(start)
 
     def _closing(self, start: str) -> str:
         """What ends a turn that calls a function, where the template ends it before it knows of a next message."""

@@ -1,6 +1,6 @@
 """Throughput of the vllm engine against the hf engine, lockstep vLLM, TRL's own loop with vLLM, and vLLM alone.
 
-    OMP_NUM_THREADS=1 python tests/benchmarks/vllm_engine.py [--episodes 64] [--alive 64] [--places 8] ...
+    OMP_NUM_THREADS=1 taskset -c 0 python tests/benchmarks/vllm_engine.py [--episodes 64] [--alive 64] [--places 8] ...
 
 All play the same generated ALFWorld games with the same model, token for token, as in `hf_engine.py`: what is sampled
 is replaced by a script. It thinks before each call, for a number of words drawn from an exponential distribution, and
@@ -9,8 +9,13 @@ engine keeps `alive` episodes going, so that others wait when one has answered; 
 `places`; TRL's loop has all of them alive, and its turn ends when the slowest of all has answered. "vLLM alone" gets
 every request of every episode at once, the short ones first, and never waits for a game. A step is a forward pass of
 vLLM: on a CPU most of its time grows with the tokens in the batch, which all have in common; on a GPU it hardly does,
-and time goes by steps. The engine and vLLM alone, whose times are close, play `rounds` rounds by turns, and the median
-of each counts.
+and time goes by steps.
+
+A machine's speed changes within a minute by more than the engine and vLLM alone differ. So these two, with a vLLM each,
+run beside each other in slices of half a second, one of them at a time, and only its own slices count; `rounds` times,
+each of them first in every second one. What counts is the geometric mean of the rounds' ratios, with its 95% interval.
+`taskset` keeps all on one processor: with two, vLLM and the games pass Python's lock from one to the other, and where
+these are threads of one core, or a virtual machine's, that costs the engine 1 to 2% more.
 """
 
 from __future__ import annotations
@@ -18,11 +23,15 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import math
 import os
 import random
 import statistics
-import sys
+import threading
+import time
+from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -32,6 +41,7 @@ import hf_engine as base
 import tiny_models
 import torch
 from hf_engine import Household, Seconds, answer, called, opening, timed
+from scipy.stats import t
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 from transformers.utils import get_json_schema
 
@@ -47,8 +57,11 @@ LIMIT = 256
 LAST = ("move", "put", "use")
 """How a command begins that may be a game's last."""
 
-STEPS = 0
-"""Forward passes of vLLM so far."""
+SLICE = 0.5
+"""Seconds that one runs while the other waits."""
+
+STEPS: Counter[str] = Counter()
+"""Forward passes of each vLLM so far."""
 
 
 class Scripts(base.Scripts):
@@ -77,19 +90,82 @@ class Scripts(base.Scripts):
             self.turns.append(last + 1)
 
 
-def follow(llm: Any, scripts: Scripts) -> None:
-    """Have vLLM say what the script says: its draws are made and then replaced."""
+class Turns:
+    """Lets one of several threads run at a time, for a slice, and counts what each has run.
+
+    Attributes:
+        wall: seconds of each, by its name.
+    """
+
+    def __init__(self, *names: str) -> None:
+        self.wall = dict.fromkeys(names, 0.0)
+        self._left, self._changed = list(names), threading.Condition()
+        self._since = time.perf_counter()
+
+    def next(self, name: str) -> None:
+        """Go on if it is one's turn and the slice is not over; else wait for the next."""
+        with self._changed:
+            if self._left[0] == name and len(self._left) > 1 and time.perf_counter() - self._since > SLICE:
+                self._pass_on(name)
+                self._left.append(name)
+            self._changed.wait_for(lambda: self._left[0] == name)
+
+    def leave(self, name: str) -> None:
+        """Nothing is left to do."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._left[0] == name)
+            self._pass_on(name)
+
+    def _pass_on(self, name: str) -> None:
+        now = time.perf_counter()
+        self.wall[name] += now - self._since
+        self._left.remove(name)
+        self._since = now
+        self._changed.notify_all()
+
+
+def beside(works: dict[str, Callable[[], object]], engines: dict[str, VLLMEngine]) -> dict[str, float]:
+    """Each in a thread, its vLLM stepping in its slices only. Returns the seconds of each."""
+    turns = Turns(*works)
+
+    def sliced(name: str, step: Callable[[], Any]) -> Callable[[], Any]:
+        def in_turn() -> Any:
+            turns.next(name)
+            return step()
+
+        return in_turn
+
+    def run(name: str) -> None:
+        try:
+            turns.next(name)
+            works[name]()
+        finally:
+            turns.leave(name)
+
+    with ThreadPoolExecutor(len(works)) as pool:
+        free = {name: engine._llm.step for name, engine in engines.items()}
+        for name, engine in engines.items():
+            engine._llm.step = sliced(name, free[name])  # type: ignore[method-assign]
+        for done in [pool.submit(run, name) for name in works]:
+            done.result()
+        for name, engine in engines.items():
+            engine._llm.step = free[name]  # type: ignore[method-assign]
+    return turns.wall
+
+
+def follow(name: str, llm: Any, scripts: Scripts) -> None:
+    """Have vLLM say what the script says: its draws are made and then replaced. Counts its steps by its name."""
     runner = llm.engine_core.engine_core.model_executor.driver_worker.model_runner
     real, replies = runner._sample, {}
 
     def sample(logits: Any, spec: Any) -> Any:
         out = real(logits, spec)
         tokens = []
-        for name in runner.input_batch.req_ids:
-            state = runner.requests[name]
-            if name not in replies:
-                replies[name] = scripts.after[tuple(state.prompt_token_ids)]
-            reply = replies[name]
+        for request in runner.input_batch.req_ids:
+            state = runner.requests[request]
+            if request not in replies:
+                replies[request] = scripts.after[tuple(state.prompt_token_ids)]
+            reply = replies[request]
             tokens.append([reply[min(len(state.output_token_ids), len(reply) - 1)]])
         out.sampled_token_ids = torch.tensor(tokens, dtype=out.sampled_token_ids.dtype)
         return out
@@ -98,8 +174,7 @@ def follow(llm: Any, scripts: Scripts) -> None:
     step = llm.step
 
     def counted() -> Any:
-        global STEPS
-        STEPS += 1
+        STEPS[name] += 1
         return step()
 
     llm.step = counted
@@ -188,7 +263,7 @@ def trl_loop(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, scripts
         del settings["distributed_executor_backend"], settings["gpu_memory_utilization"]
         here = {"dtype": "float32", "enforce_eager": True, "block_size": BLOCK, "kv_cache_memory_bytes": 1 << 30}
         llm = real(**settings | here | {"max_num_seqs": places})
-        follow(llm.llm_engine, scripts)
+        follow("TRL", llm.llm_engine, scripts)
         return llm
 
     start = [{"role": "system", "content": INSTRUCTIONS}, {"role": "user", "content": ""}]
@@ -236,6 +311,16 @@ def trl_loop(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, scripts
     return seconds[0]
 
 
+def ratio(ours: list[float], theirs: list[float]) -> str:
+    """Their seconds by ours, a pair a round, with the 95% interval (Student's t)."""
+    logs = [math.log(their / our) for our, their in zip(ours, theirs, strict=True)]
+    mean = statistics.fmean(logs)
+    if len(logs) == 1:
+        return f"{math.exp(mean):.1%}"
+    far = float(t.ppf(0.975, len(logs) - 1)) * statistics.stdev(logs) / math.sqrt(len(logs))
+    return f"{math.exp(mean):.1%} ({math.exp(mean - far):.1%} to {math.exp(mean + far):.1%})"
+
+
 NUMBERS = (
     ("episodes", 64),
     ("alive", 64),
@@ -244,7 +329,7 @@ NUMBERS = (
     ("thoughts", 24),
     ("layers", 4),
     ("width", 128),
-    ("rounds", 3),
+    ("rounds", 6),
 )
 
 
@@ -269,38 +354,46 @@ def main() -> None:
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
         model.name_or_path = folder
-        engine = VLLMEngine(folder, capacity=options.alive, max_num_seqs=options.places, max_length=8192)
-        follow(engine._llm, scripts)
+        ours, bare = "vllm engine", "vLLM alone, all at once"
+        engines = {}
+        for name in (ours, bare):
+            engines[name] = VLLMEngine(folder, capacity=options.alive, max_num_seqs=options.places, max_length=8192)
+            follow(name, engines[name]._llm, scripts)
+            replay(engines[name], scripts)  # whoever is the first to write to fresh memory is slower
+        engine = engines[ours]
         hf = base.ScriptedEngine(model, tokenizer, capacity=options.places, max_length=8192)
         hf.scripts = scripts
         contest: dict[str, Callable[[], Seconds]] = {
-            "vllm engine": lambda: play(engine, renderer, scripts),
-            "vLLM alone, all at once": lambda: replay(engine, scripts),
+            ours: lambda: play(engine, renderer, scripts),
             "vLLM in lockstep": lambda: lockstep(engine, renderer, scripts, options.places),
             "hf engine": lambda: play(hf, renderer, scripts),
         }
         if not options.without_trl:
             contest["TRL's loop with vLLM"] = lambda: trl_loop(model, tokenizer, scripts, options.places)
-        replay(engine, scripts)  # whoever is the first to write to fresh memory is slower
-        taken: dict[str, list[Seconds]] = {name: [] for name in contest}
-        for name in [*contest, *list(contest)[:2] * (options.rounds - 1)]:
+        mine: Seconds | None = None
+        for name, run in contest.items():
             engine._llm.reset_prefix_cache()
-            before = STEPS
             try:
-                taken[name].append(contest[name]())
+                seconds = run()
             except Exception as error:
                 if name != "TRL's loop with vLLM":
                     raise
                 print(f"  {name:24} could not run: {type(error).__name__}: {error}")
                 continue
-            mine = taken["vllm engine"][-1]
-            base.report(f"{name}, {STEPS - before} steps", taken[name][-1], scripts.tokens, mine)
-            sys.stdout.flush()
-        medians = {name: statistics.median(one.wall for one in seconds) for name, seconds in taken.items() if seconds}
-        median = medians.pop("vllm engine")
-        print("  medians:", ", ".join(f"{name} {wall / median:.2f} x our time" for name, wall in medians.items()))
-        share = medians["vLLM alone, all at once"] / median
-        print(f"  the engine does {share:.1%} of what vLLM alone does", flush=True)
+            mine = mine or seconds
+            base.report(name, seconds, scripts.tokens, mine)
+        works = {ours: lambda: play(engine, renderer, scripts), bare: lambda: replay(engines[bare], scripts)}
+        rounds: list[dict[str, float]] = []
+        for number in range(options.rounds):
+            STEPS.clear()
+            for one in engines.values():
+                one._llm.reset_prefix_cache()
+            order = list(works)[:: (-1) ** number]
+            rounds.append(taken := beside({name: works[name] for name in order}, engines))
+            said = (f"{name} {taken[name]:.2f} s, {STEPS[name]} steps" for name in works)
+            print("  beside each other:", "; ".join(said), flush=True)
+        share = ratio([taken[ours] for taken in rounds], [taken[bare] for taken in rounds])
+        print(f"  the engine does {share} of what vLLM alone does", flush=True)
 
 
 if __name__ == "__main__":
