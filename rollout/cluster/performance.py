@@ -129,7 +129,10 @@ class Performance(Listener):
         self._workers.drop(member)
         hit = [live for live in self._live.values() if live.worker is member]
         log.warning("%d episodes of %s are played again", len(hit), member)
-        self._deaths.update({live.job.task.id for live in hit})
+        # Many workers may die at once, as with their machine: only one of its own convicts a task.
+        most = self._limits.deaths if member.alone else self._suspect
+        for task in {live.job.task.id for live in hit}:
+            self._deaths[task] = max(self._deaths[task], min(self._deaths[task] + 1, most))
         self._lines.pop(member).cut(Gone(f"{member} died"))
         for engine in self._crew.members("engine"):
             engine.actor.hang_up.remote(member.name)
@@ -160,20 +163,26 @@ class Performance(Listener):
             if deaths >= self._limits.deaths:
                 return _quarantined(job, deaths)
             try:
-                if deaths < max(1, self._limits.deaths - 1):
+                if deaths < self._suspect:
                     engine = await self._place(self._engines, job)
                     return await self._play(slot, job, await self._place(self._workers, job, self._crew.near(engine)))
                 async with self._alone:
-                    return await self._judge(slot, job)
+                    if self._deaths[job.task.id] >= self._suspect:  # else it was acquitted while we waited for our turn
+                        return await self._judge(slot, job)
             except Gone:
                 job = replace(job, attempt=job.attempt + 1)
             finally:
                 self._workers.release(job.id)
                 self._engines.release(job.id)
 
+    @property
+    def _suspect(self) -> int:
+        """Workers that died over a task before it gets one of its own."""
+        return max(1, self._limits.deaths - 1)
+
     async def _judge(self, slot: int, job: Job) -> Trajectory:
         """Play an episode with a worker to itself: if that dies too the task is the reason, and if not it is not."""
-        if self._deaths[job.task.id] >= self._limits.deaths:  # while we waited for our turn
+        if self._deaths[job.task.id] >= self._limits.deaths:  # convicted while we waited
             return _quarantined(job, self._deaths[job.task.id])
         alone = [member for member in self._crew.members("worker") if member.alone]
         trajectory = await self._play(slot, job, alone[0] if alone else await self._crew.hire_alone())

@@ -181,6 +181,20 @@ def test_a_dead_or_hung_actor_is_replaced_and_every_episode_scored_once(
     assert (attempts[1] > 0) == victim.startswith("worker")
 
 
+def test_as_many_workers_as_convict_a_task_die_at_once_and_no_task_is_taken_for_guilty(tmp_path: Path) -> None:
+    env, on = Long(max_steps=4), list[RayRollouts]()
+
+    def strike() -> None:
+        for number in range(3):
+            os.kill(on[0].processes[f"worker {number}"], signal.SIGKILL)
+
+    jobs = jobs_of(env, 60)
+    on.append(rollouts(tmp_path, env, jobs, watcher=Strike((6, strike)), workers=3, max_deaths_per_task=3))
+    played(on[0], jobs)
+    on[0].stage.account.check()
+    assert on[0].stage.account.scored == 60
+
+
 def test_the_only_engine_dies_and_its_successor_goes_on_at_the_newest_version(tmp_path: Path) -> None:
     env, on = Long(max_steps=4), list[RayRollouts]()
     watcher = Strike((9, killing("engine 0", on)))
