@@ -131,8 +131,7 @@ class Performance(Listener):
         log.warning("%d episodes of %s are played again", len(hit), member)
         # Many workers may die at once, as with their machine: only one of its own convicts a task.
         most = self._limits.deaths if member.alone else self._suspect
-        for task in {live.job.task.id for live in hit}:
-            self._deaths[task] = max(self._deaths[task], min(self._deaths[task] + 1, most))
+        self._deaths.update(task for task in {live.job.task.id for live in hit} if self._deaths[task] < most)
         self._lines.pop(member).cut(Gone(f"{member} died"))
         for engine in self._crew.members("engine"):
             engine.actor.hang_up.remote(member.name)
@@ -167,7 +166,8 @@ class Performance(Listener):
                     engine = await self._place(self._engines, job)
                     return await self._play(slot, job, await self._place(self._workers, job, self._crew.near(engine)))
                 async with self._alone:
-                    if self._deaths[job.task.id] >= self._suspect:  # else it was acquitted while we waited for our turn
+                    # While it waited for its turn the task may have been acquitted, or convicted.
+                    if self._suspect <= self._deaths[job.task.id] < self._limits.deaths:
                         return await self._judge(slot, job)
             except Gone:
                 job = replace(job, attempt=job.attempt + 1)
@@ -182,8 +182,6 @@ class Performance(Listener):
 
     async def _judge(self, slot: int, job: Job) -> Trajectory:
         """Play an episode with a worker to itself: if that dies too the task is the reason, and if not it is not."""
-        if self._deaths[job.task.id] >= self._limits.deaths:  # convicted while we waited
-            return _quarantined(job, self._deaths[job.task.id])
         alone = [member for member in self._crew.members("worker") if member.alone]
         trajectory = await self._play(slot, job, alone[0] if alone else await self._crew.hire_alone())
         self._deaths.pop(job.task.id, None)

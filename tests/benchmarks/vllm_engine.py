@@ -382,7 +382,7 @@ def main() -> None:
                 continue
             mine = mine or seconds
             base.report(name, seconds, scripts.tokens, mine)
-        works = {ours: lambda: play(engine, renderer, scripts), bare: lambda: replay(engines[bare], scripts)}
+        works = {ours: contest[ours], bare: lambda: replay(engines[bare], scripts)}
         rounds: list[dict[str, float]] = []
         for number in range(options.rounds):
             STEPS.clear()
