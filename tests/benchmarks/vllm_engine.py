@@ -322,23 +322,23 @@ def ratio(ours: list[float], theirs: list[float]) -> str:
 
 
 NUMBERS = (
-    ("episodes", 64),
-    ("alive", 64),
-    ("places", 8),
-    ("actions", 20),
-    ("thoughts", 24),
-    ("layers", 4),
-    ("width", 128),
-    ("rounds", 6),
+    ("episodes", 64, "that are played"),
+    ("alive", 64, "episodes that the vllm engine keeps going"),
+    ("places", 8, "requests in a step at most"),
+    ("actions", 20, "of an episode at most"),
+    ("thoughts", 24, "words before a call, on average"),
+    ("layers", 4, "of the model"),
+    ("width", 128, "of the model"),
+    ("rounds", 6, "of the engine and vLLM alone beside each other"),
 )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    for name, default in NUMBERS:
-        parser.add_argument(f"--{name}", type=int, default=default)
+    for name, default, what in NUMBERS:
+        parser.add_argument(f"--{name}", type=int, default=default, help=f"{what} (default: {default})")
     parser.add_argument("--size", default="tiny", help="of the rooms: tiny, as the default run plays, to full")
-    parser.add_argument("--without-trl", action="store_true")
+    parser.add_argument("--without-trl", action="store_true", help="leave out TRL's loop")
     options = parser.parse_args()
     base.SIZE = options.size
     torch.set_num_threads(1)
