@@ -41,6 +41,7 @@ def build_core(
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
 
     from vllm.engine.arg_utils import EngineArgs
+    from vllm.inputs import tokens_input
     from vllm.platforms import current_platform
     from vllm.usage.usage_lib import UsageContext
     from vllm.v1.engine.llm_engine import LLMEngine
@@ -70,7 +71,7 @@ def build_core(
     llm = LLMEngine(config, Executor.get_class(config), log_stats=True, multiprocess_mode=False)
     llm.logger_manager = None  # the times of each request are wanted, not a log of them
     # What vLLM has no kernel for shows at the first token only.
-    llm.add_request("first", {"prompt_token_ids": [0, 0]}, parameters(Sampling(), 0, 1, frozenset()))
+    llm.add_request("first", tokens_input([0, 0]), parameters(Sampling(), 0, 1, frozenset()))
     while llm.has_unfinished_requests():
         llm.step()
     llm.reset_prefix_cache()
@@ -117,4 +118,5 @@ def parameters(sampling: Sampling, seed: int, room: int, stop_ids: frozenset[int
         detokenize=bool(sampling.stop),
         skip_special_tokens=False,
         output_kind=RequestOutputKind.FINAL_ONLY,
+        skip_clone=True,  # they are made for one request
     )

@@ -1,6 +1,6 @@
 """Throughput of the vllm engine against the hf engine, lockstep vLLM, TRL's own loop with vLLM, and vLLM alone.
 
-    OMP_NUM_THREADS=1 taskset -c 0 python tests/benchmarks/vllm_engine.py [--episodes 64] [--alive 64] [--places 8] ...
+    OMP_NUM_THREADS=1 python tests/benchmarks/vllm_engine.py [--episodes 64] [--alive 64] [--places 8] ...
 
 All play the same generated ALFWorld games with the same model, token for token, as in `hf_engine.py`: what is sampled
 is replaced by a script. It thinks before each call, for a number of words drawn from an exponential distribution, and
@@ -14,8 +14,6 @@ and time goes by steps.
 A machine's speed changes within a minute by more than the engine and vLLM alone differ. So these two, with a vLLM each,
 run beside each other in slices of half a second, one of them at a time, and only its own slices count; `rounds` times,
 each of them first in every second one. What counts is the geometric mean of the rounds' ratios, with its 95% interval.
-`taskset` keeps all on one processor: with two, vLLM and the games pass Python's lock from one to the other, and where
-these are threads of one core, or a virtual machine's, that costs the engine 1 to 2% more.
 """
 
 from __future__ import annotations
@@ -209,10 +207,12 @@ def batch(engine: VLLMEngine, prompts: list[list[int]]) -> list[list[int]]:
     """vLLM alone, in the thread that it lives in: requests in, and steps until the last has ended."""
 
     def work() -> list[list[int]]:
+        from vllm.inputs import tokens_input
+
         llm, replies = engine._llm, {}
         for number, ids in enumerate(prompts):
             sampling = parameters(Sampling(max_new_tokens=LIMIT), number, LIMIT, engine.stop_ids)
-            llm.add_request(str(number), {"prompt_token_ids": ids}, sampling)
+            llm.add_request(str(number), tokens_input(ids), sampling)
         while llm.has_unfinished_requests():
             for output in llm.step():
                 replies[int(output.request_id)] = list(output.outputs[0].token_ids)

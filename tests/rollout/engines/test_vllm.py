@@ -173,6 +173,33 @@ def test_more_episodes_may_be_alive_than_vllm_has_places(folder: Path) -> None:
     run(engine.close())
 
 
+def test_an_answer_that_waits_for_others_arrives_when_none_come(folder: Path) -> None:
+    """Answers are handed out several at once while requests wait for the free places."""
+    engine = VLLMEngine(folder, capacity=8, max_num_seqs=1, max_length=512)
+
+    async def ask() -> Completion:
+        first = asyncio.create_task(engine.generate("first", PROMPT, Sampling(max_new_tokens=2), 0))
+        others = [
+            asyncio.create_task(engine.generate(f"{i}", PROMPT, Sampling(max_new_tokens=470), i)) for i in range(5)
+        ]
+        while not engine._ended:
+            await asyncio.sleep(0.001)
+        assert not first.done()
+        between_steps, cancelled = threading.Event(), threading.Event()
+        engine._orders.put((lambda: between_steps.set() or cancelled.wait(), None))
+        await asyncio.to_thread(between_steps.wait)
+        for other in others:
+            other.cancel()
+        await asyncio.wait(others)
+        cancelled.set()
+        return await first
+
+    done = run(ask())
+    assert len(done.ids) == 2
+    assert done.model > 0
+    run(engine.close())
+
+
 def test_the_hf_engine_stops_at_the_same_tokens(engine: VLLMEngine, model: PreTrainedModel) -> None:
     assert engine.stop_ids == HFEngine(model, tiny_models.tokenizer()).stop_ids
 
@@ -384,9 +411,12 @@ def test_when_vllm_fails_nobody_waits(folder: Path, monkeypatch: pytest.MonkeyPa
     engine = VLLMEngine(folder, capacity=2, max_length=512)
 
     async def fail() -> list[Completion | BaseException]:
+        short = asyncio.create_task(engine.generate("short", PROMPT, Sampling(max_new_tokens=2), 0))
         asked = [asyncio.create_task(engine.generate(f"{i}", PROMPT, Sampling(), i)) for i in range(5)]
-        await engine.generate("short", PROMPT, Sampling(max_new_tokens=2), 0)
+        while not engine._ended:
+            await asyncio.sleep(0)
         monkeypatch.setattr(engine._llm, "step", explode)
+        assert len((await short).ids) == 2  # it had ended
         return await asyncio.gather(*asked, return_exceptions=True)
 
     def explode() -> None:
