@@ -87,7 +87,9 @@ def spawn(
 ) -> Member:
     """A new actor; it has to be started. One with GPUs is where Ray finds them, others go to the machines in turn.
 
-    Each attempt goes to another machine: Ray takes one that was just lost for alive for some seconds more.
+    Each attempt goes to another machine: Ray takes one that was just lost for alive for some seconds more. The first is
+    bound to its machine, for else Ray puts all on one where it does not know yet what the others have room for; a
+    later one goes elsewhere rather than nowhere.
     """
     import ray
     import ray.util.scheduling_strategies
@@ -97,7 +99,7 @@ def spawn(
         known: Any = ray.nodes  # has no types
         nodes = sorted(node["NodeID"] for node in known() if node["Alive"])
         where = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(
-            nodes[(number + attempt) % len(nodes)], soft=True
+            nodes[(number + attempt) % len(nodes)], soft=attempt > 0
         )
     remote: Any = ray.remote  # its types do not know options of actors
     options = remote(num_cpus=0, num_gpus=gpus, scheduling_strategy=where)
