@@ -47,9 +47,12 @@ SETTLE = 0.005
 TOGETHER = 8
 """Answers handed out at once, at most, while other requests wait for the places that have become free.
 
-Nothing is lost by it: the episodes' next turns would have to wait for those others. Between two turns vLLM's steps put
+Little is lost by it: the episodes' next turns would have to wait for those others. Between two turns vLLM's steps put
 what plays an episode out of the processor's caches, so that eight in a row cost half of eight one by one.
 """
+
+HOLD = 0.5
+"""Seconds that an answer waits at most to be handed out with others."""
 
 
 @dataclass(eq=False, slots=True)
@@ -265,7 +268,8 @@ class VLLMEngine:
 
     def _die(self, death: EngineError) -> None:
         self._dead = death
-        self._hand_out()
+        with suppress(Exception):
+            self._hand_out()
         for request in list(self._requests.values()):
             self._answer(request, death)
         with suppress(queue.Empty):
@@ -306,8 +310,10 @@ class VLLMEngine:
             request = self._requests.get(output.request_id)
             if request is not None and output.finished:
                 self._ended.append(Ended(request, output))
+        if not self._ended:
+            return
         waiting = len(self._requests) - len(self._ended) - self._places
-        if len(self._ended) < min(TOGETHER, waiting):
+        if len(self._ended) < min(TOGETHER, waiting) and time.monotonic() - self._ended[0].time < HOLD:
             return
         loops = {one.request.loop for one in self._ended} if waiting < 0 else ()
         self._hand_out()
@@ -317,9 +323,9 @@ class VLLMEngine:
                 back.wait(SETTLE)
 
     def _hand_out(self) -> None:
-        for one in self._ended:
+        ended, self._ended = self._ended, []
+        for one in ended:
             self._answer(one.request, _completion(one))
-        self._ended.clear()
 
     def _answer(self, request: Request, answer: Completion | EngineError) -> None:
         self._requests.pop(request.id, None)

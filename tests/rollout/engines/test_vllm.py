@@ -173,20 +173,71 @@ def test_more_episodes_may_be_alive_than_vllm_has_places(folder: Path) -> None:
     run(engine.close())
 
 
-def test_an_answer_that_waits_for_others_arrives_when_none_come(folder: Path) -> None:
-    """Answers are handed out several at once while requests wait for the free places."""
-    engine = VLLMEngine(folder, capacity=8, max_num_seqs=1, max_length=512)
+@pytest.fixture
+def one_place(folder: Path) -> Iterator[VLLMEngine]:
+    engine = VLLMEngine(folder, capacity=24, max_num_seqs=1, max_length=512)
+    yield engine
+    run(engine.close())
+
+
+async def at_once(engine: VLLMEngine, *lengths: int) -> list[asyncio.Task[Completion]]:
+    """Completions of so many tokens at most, all of them asked for before the first begins."""
+    gate = threading.Event()
+    engine._orders.put((gate.wait, None))
+    samplings = [Sampling(max_new_tokens=length) for length in lengths]
+    tasks = [asyncio.create_task(engine.generate(f"{i}", PROMPT, one, i)) for i, one in enumerate(samplings)]
+    await asyncio.sleep(0)
+    gate.set()
+    return tasks
+
+
+def test_answers_are_handed_out_together_while_others_wait(
+    one_place: VLLMEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rollout.engines.vllm.HOLD", 60)
+
+    together, hand_out = [], one_place._hand_out
+
+    def counted() -> None:
+        together.append(len(one_place._ended))
+        hand_out()
+
+    monkeypatch.setattr(one_place, "_hand_out", counted)
+
+    async def ask() -> None:
+        await asyncio.gather(*await at_once(one_place, *[2] * 24))
+
+    run(ask())
+    # Eight, and then as many as wait for the place at most: of eight that are left, four when three others wait, ...
+    assert [count for count in together if count] == [8, 8, 4, 2, 1, 1]
+
+
+def test_an_answer_is_not_held_for_long(one_place: VLLMEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rollout.engines.vllm.HOLD", 0.05)
 
     async def ask() -> Completion:
-        first = asyncio.create_task(engine.generate("first", PROMPT, Sampling(max_new_tokens=2), 0))
-        others = [
-            asyncio.create_task(engine.generate(f"{i}", PROMPT, Sampling(max_new_tokens=470), i)) for i in range(5)
-        ]
-        while not engine._ended:
+        first, *others = await at_once(one_place, 2, *[470] * 5)
+        done = await first
+        assert not any(other.done() for other in others)
+        for other in others:
+            other.cancel()
+        return done
+
+    assert run(ask()).queue >= 0.05
+
+
+def test_an_answer_that_waits_for_others_arrives_when_none_come(
+    one_place: VLLMEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rollout.engines.vllm.HOLD", 60)
+
+    async def ask() -> Completion:
+        first, *others = await at_once(one_place, 2, *[470] * 5)
+        while not one_place._ended:
             await asyncio.sleep(0.001)
         assert not first.done()
         between_steps, cancelled = threading.Event(), threading.Event()
-        engine._orders.put((lambda: between_steps.set() or cancelled.wait(), None))
+        one_place._orders.put((lambda: between_steps.set() or cancelled.wait(), None))
         await asyncio.to_thread(between_steps.wait)
         for other in others:
             other.cancel()
@@ -194,10 +245,7 @@ def test_an_answer_that_waits_for_others_arrives_when_none_come(folder: Path) ->
         cancelled.set()
         return await first
 
-    done = run(ask())
-    assert len(done.ids) == 2
-    assert done.model > 0
-    run(engine.close())
+    assert len(run(ask()).ids) == 2
 
 
 def test_the_hf_engine_stops_at_the_same_tokens(engine: VLLMEngine, model: PreTrainedModel) -> None:
@@ -408,16 +456,16 @@ def test_adapters_are_swapped_in_place_and_a_wrong_version_is_caught(folder: Pat
 
 
 def test_when_vllm_fails_nobody_waits(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rollout.engines.vllm.HOLD", 60)
     engine = VLLMEngine(folder, capacity=2, max_length=512)
 
     async def fail() -> list[Completion | BaseException]:
-        short = asyncio.create_task(engine.generate("short", PROMPT, Sampling(max_new_tokens=2), 0))
-        asked = [asyncio.create_task(engine.generate(f"{i}", PROMPT, Sampling(), i)) for i in range(5)]
+        short, *others = await at_once(engine, 2, *[256] * 5)
         while not engine._ended:
-            await asyncio.sleep(0)
+            await asyncio.sleep(0.001)
         monkeypatch.setattr(engine._llm, "step", explode)
         assert len((await short).ids) == 2  # it had ended
-        return await asyncio.gather(*asked, return_exceptions=True)
+        return await asyncio.gather(*others, return_exceptions=True)
 
     def explode() -> None:
         raise RuntimeError("out of memory")
