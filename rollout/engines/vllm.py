@@ -10,14 +10,12 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-import math
 import queue
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -25,9 +23,9 @@ from rollout.engine import Completion, EngineError, Sampling
 from rollout.engines.memory import MEMORY_SHARE
 from rollout.engines.tokens import check_prompt, stop_tokens
 from rollout.engines.vllm_core import build_core, close_core, parameters
+from rollout.engines.vllm_request import Ended, Request, let_act
 from rollout.engines.weights import Shapes, checkpoint_shapes, misfits, read_weights
 from rollout.errors import ModelError
-from rollout.trajectory import FinishReason
 
 if TYPE_CHECKING:
     import torch
@@ -53,29 +51,6 @@ what plays an episode out of the processor's caches, so that eight in a row cost
 
 HOLD = 0.5
 """Seconds that an answer waits at most to be handed out with others."""
-
-
-@dataclass(eq=False, slots=True)
-class Request:
-    """A completion under way."""
-
-    id: str
-    ids: list[int]
-    sampling: Sampling
-    seed: int
-    loop: asyncio.AbstractEventLoop
-    answer: asyncio.Future[Completion]
-    version: int = 0
-    asked: float = field(default_factory=time.monotonic)
-
-
-@dataclass(eq=False, slots=True)
-class Ended:
-    """What vLLM has answered, before it is handed out."""
-
-    request: Request
-    output: RequestOutput
-    time: float = field(default_factory=time.monotonic)
 
 
 class VLLMEngine:
@@ -282,13 +257,13 @@ class VLLMEngine:
         raise _Stop
 
     def _begin(self, request: Request) -> None:
+        from vllm.inputs import tokens_input
+
         if request.id not in self._requests:
             return  # cancelled meanwhile
         if self._refuses:
             self._answer(request, EngineError(self._refuses))
             return
-        from vllm.inputs import tokens_input
-
         request.version = self.version
         room = self.max_length - len(request.ids)
         try:
@@ -313,23 +288,21 @@ class VLLMEngine:
         if not self._ended:
             return
         waiting = len(self._requests) - len(self._ended) - self._places
-        if len(self._ended) < min(TOGETHER, waiting) and time.monotonic() - self._ended[0].time < HOLD:
+        if len(self._ended) < min(TOGETHER, waiting) and time.monotonic() - self._ended[0].at < HOLD:
             return
         loops = {one.request.loop for one in self._ended} if waiting < 0 else ()
         self._hand_out()
         for loop in loops:
-            back = threading.Event()
-            if _tell(loop, _after, loop, 3, back.set):
-                back.wait(SETTLE)
+            let_act(loop, SETTLE)
 
     def _hand_out(self) -> None:
         ended, self._ended = self._ended, []
         for one in ended:
-            self._answer(one.request, _completion(one))
+            self._answer(one.request, one.answer())
 
     def _answer(self, request: Request, answer: Completion | EngineError) -> None:
         self._requests.pop(request.id, None)
-        _tell(request.loop, _settle, request.answer, answer)
+        request.settle(answer)
 
     def _load(self, weights: Mapping[str, torch.Tensor]) -> int:
         if self._shapes is not None and (wrong := misfits(weights, self._shapes, tied=self._tied)):
@@ -368,47 +341,3 @@ class VLLMEngine:
 
 class _Stop(Exception):
     """The thread is asked to end."""
-
-
-def _completion(ended: Ended) -> Completion | EngineError:
-    (sampled,) = ended.output.outputs
-    logprobs = tuple(sampled.logprobs.logprobs)
-    if any(math.isnan(logprob) for logprob in logprobs):
-        return EngineError("the model gives no probabilities (NaN): it has diverged")
-    finish: FinishReason = sampled.finish_reason if sampled.finish_reason in ("stop", "length") else "abort"
-    times = ended.output.metrics
-    return Completion(
-        ids=tuple(sampled.token_ids),
-        logprobs=logprobs,
-        finish=finish,
-        version=ended.request.version,
-        queue=max(0.0, times.scheduled_ts - ended.request.asked) + time.monotonic() - ended.time,
-        model=ended.time - times.scheduled_ts,
-        prefill=max(0.0, times.first_token_ts - times.scheduled_ts),
-    )
-
-
-def _tell(loop: asyncio.AbstractEventLoop, work: Callable[..., None], *arguments: Any) -> bool:
-    """Call something in an event loop's thread; False if the loop is closed, and nobody waits there any more."""
-    try:
-        loop.call_soon_threadsafe(work, *arguments)
-    except RuntimeError:
-        return False
-    return True
-
-
-def _settle(future: asyncio.Future[Completion], answer: Completion | EngineError) -> None:
-    if future.done():
-        return  # cancelled meanwhile
-    if isinstance(answer, EngineError):
-        future.set_exception(answer)
-    else:
-        future.set_result(answer)
-
-
-def _after(loop: asyncio.AbstractEventLoop, rounds: int, work: Callable[[], None]) -> None:
-    """Call something after some rounds of the event loop."""
-    if rounds:
-        loop.call_soon(_after, loop, rounds - 1, work)
-    else:
-        work()
