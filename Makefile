@@ -3,14 +3,15 @@ PYTHON ?= python3
 BIN := .venv/bin
 # Modules are compiled when they are first imported (most never are), and then kept, whatever the shell says.
 export PYTHONDONTWRITEBYTECODE :=
-INSTALL := pip install --quiet --disable-pip-version-check --no-compile --editable
+# What is installed, and from which files, is fixed by constraints/; `make lock` renews it.
+LOCKED := pyproject.toml $(wildcard constraints/*.txt)
 export OMP_NUM_THREADS ?= 1
 export RAY_USAGE_STATS_ENABLED ?= 0
 export HF_HUB_DISABLE_TELEMETRY ?= 1
 
 # A virtual environment of which only a part could be made (Debian without python3-venv) is none.
 .DELETE_ON_ERROR:
-.PHONY: run test test-fast test-vllm lint build clean
+.PHONY: run test test-fast test-vllm lint build lock clean
 
 run: .venv/run.stamp
 	$(BIN)/train-agent --env alfworld --algo grpo
@@ -34,7 +35,11 @@ lint: .venv/test.stamp
 
 build: .venv/test.stamp
 	rm -rf dist
-	$(BIN)/python -m build --wheel
+	$(BIN)/python -m build --wheel --no-isolation
+
+# The newest versions that pyproject.toml allows, with their hashes.
+lock:
+	scripts/lock
 
 clean:
 	rm -rf .venv .venv-vllm dist build
@@ -43,18 +48,18 @@ clean:
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "train-agent needs Python 3.11 or later: make PYTHON=python3.11 ...")'
 	$(PYTHON) -m venv .venv
 
-.venv/run.stamp: pyproject.toml | .venv/bin/python
+.venv/run.stamp: $(LOCKED) | .venv/bin/python
 	@echo 'installing into .venv: a few minutes, the first time'
-	$(BIN)/$(INSTALL) .
+	$(BIN)/python scripts/install
 	touch $@
 
-.venv/test.stamp: pyproject.toml | .venv/bin/python
-	$(BIN)/$(INSTALL) '.[test,mysql,postgres,trackers]'
+.venv/test.stamp: $(LOCKED) | .venv/bin/python
+	$(BIN)/python scripts/install test mysql postgres trackers
 	touch $@ .venv/run.stamp
 
 # What both have in common is taken from .venv: what is installed here comes first.
 .venv-vllm/test.stamp: .venv/test.stamp
 	$(BIN)/python -m venv .venv-vllm
 	(cd .venv/lib/python*/site-packages && pwd) >$$(echo .venv-vllm/lib/python*/site-packages)/venv.pth
-	.venv-vllm/bin/$(INSTALL) .
+	.venv-vllm/bin/python scripts/install
 	touch $@
