@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from configs.errors import ConfigError
+from configs.secrets import is_masked
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +22,8 @@ class EnvConfig:
 
     env_args: dict[str, Any] = field(default_factory=dict)
     """Further arguments of the environment, as in `--env-args size=full max_steps=30`. A preset's others stay; null
-    takes one out, as `size=null`."""
+    takes one out, as `size=null`. A password in a URL is stored as ***; `$NAME` in its place stands for an environment
+    variable."""
 
     seed: int = 0
     """Seeds every draw: tasks, names, sampling."""
@@ -30,6 +32,11 @@ class EnvConfig:
         for name in self.env_args.keys() & {"id", "split"}:
             option = {"id": "--env", "split": "--split"}[name]
             raise ConfigError(f"env_args: {name!r} has an option of its own: {option}.")
+        for name in [name for name, value in self.env_args.items() if is_masked(value)]:
+            raise ConfigError(
+                f"env_args: the password in {name!r} is masked, since passwords are not stored. Write the name of an "
+                f"environment variable in its place: --env-args {name}='SCHEME://USER:$DB_PASSWORD@HOST/'"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +62,10 @@ class ModelConfig:
 
     window: int | None = None
     """How many past turns the context keeps; all of them where none is given."""
+
+    tokenizer: str | None = None
+    """Of a model behind a URL: a folder or a hub's name. With it a server that takes token ids is asked by these;
+    without it, by messages, since a server does not get to choose what is loaded here."""
 
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     """Type of the model's weights."""

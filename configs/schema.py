@@ -27,6 +27,7 @@ from typing import Any, TypeVar
 import yaml
 
 from configs.errors import ConfigError
+from configs.secrets import masked
 
 C = TypeVar("C")
 
@@ -115,8 +116,8 @@ def build(cls: type[C], *layers: tuple[str, Mapping[str, Any]]) -> C:
 
 
 def as_yaml(config: Any) -> str:
-    """The resolved config as YAML, with every field: what a run's folder keeps."""
-    plain = {key: _plain(value) for key, value in dataclasses.asdict(config).items()}
+    """The resolved config as YAML, with every field: what a run's folder keeps. Passwords in URLs are masked."""
+    plain = {key: masked(_plain(value)) for key, value in dataclasses.asdict(config).items()}
     return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
 
 

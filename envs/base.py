@@ -105,6 +105,10 @@ class TextEnv(gymnasium.Env[str, str], Generic[T]):
     in_process: bool = True
     """Whether many episodes may share a process: no global state, nothing that can hang or crash it."""
 
+    variables: tuple[str, ...] = ()
+    """Environment variables that it needs besides the usual ones (`rollout.child_variables`) where it is played in a
+    process of its own; keys and passwords do not reach that process otherwise."""
+
     instructions: str
     """What a model is told of the benchmark, in our words; a protocol adds how to answer."""
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from envs.protocol import Message
-from rollout.client import Client, Refused
+from rollout.client import TOKEN_BYTES, TOKEN_CHARACTERS, Client, Refused
 from rollout.engine import EngineError, Sampling
 from rollout.policy import Episode, Player, Reply, Turn
 from rollout.trajectory import FinishReason
@@ -80,7 +80,11 @@ class ChatPolicy:
             body["stop"] = list(self.sampling.stop)
         limit = self._limit
         try:
-            answer = await self.client.post(PATH, {**body, limit: self.sampling.max_new_tokens, **self._extra})
+            answer = await self.client.post(
+                PATH,
+                {**body, limit: self.sampling.max_new_tokens, **self._extra},
+                expected=TOKEN_BYTES * self.sampling.max_new_tokens,
+            )
         except Refused as refused:
             if limit != "max_tokens" or "max_completion_tokens" not in str(refused):
                 raise
@@ -93,7 +97,7 @@ class ChatPolicy:
         """Message and finish reason in a reply.
 
         Raises:
-            EngineError: if there is no message in it.
+            EngineError: if there is no message in it, or one that is longer than was asked for.
         """
         try:
             (choice,) = body["choices"]
@@ -105,6 +109,9 @@ class ChatPolicy:
             raise self._wrong(f"the message's content is {type(message.content).__name__}, not text")
         if not all(isinstance(call.name, str) and isinstance(call.id, str) for call in message.tool_calls):
             raise self._wrong("a function call of the message has no name")
+        length = len(message.content) + sum(len(str(call.arguments)) for call in message.tool_calls)
+        if length > (limit := TOKEN_CHARACTERS * self.sampling.max_new_tokens):
+            raise self._wrong(f"the message has {length:,} characters, over {limit:,}")
         return message, _FINISH.get(str(finish), "stop")
 
     def _wrong(self, what: str) -> EngineError:

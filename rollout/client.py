@@ -8,6 +8,7 @@
 | any other status, 429 for want of credit | `Refused`, at once |
 | no byte for `Patience.silence`, or no end within `Patience.total` | `EngineError` |
 | 200 with what is no JSON object | `EngineError` |
+| a reply in a compressed encoding, or longer than `limit` bytes | `EngineError`, once the limit is passed |
 
 Each request has a connection of its own. One more handshake is nothing beside a completion, and it makes sure that a
 stale or doubled reply is never read as the answer to another request.
@@ -26,6 +27,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rollout.engine import ContextOverflow, EngineError
@@ -44,6 +46,15 @@ _OVERLONG = re.compile(
     re.IGNORECASE,
 )
 _EXCERPT = 300
+
+REPLY_LIMIT = 4 << 20
+"""Bytes of a reply at most, beside what the request asks for."""
+
+TOKEN_BYTES = 1024
+"""Bytes of a reply for each token at most: its id, its text with escapes, its log-probability."""
+
+TOKEN_CHARACTERS = 256
+"""Characters of a token at most; the longest of known vocabularies have 128."""
 
 
 class Refused(EngineError):
@@ -113,7 +124,8 @@ class Client:
         url: up to the version, such as `http://127.0.0.1:8000/v1`.
         capacity: connections at once; further requests wait.
         key_env: the environment variable with the API key, read at each request and never shown; none is sent where it
-            is not set.
+            is not set, or where `key_env` is None.
+        socket: the Unix socket that the server listens on, in place of the URL's host and port.
         per_minute: requests begun a minute at most, evenly spaced; None for no limit.
         patience: with slow and failing servers.
 
@@ -130,7 +142,8 @@ class Client:
         url: str,
         *,
         capacity: int = 32,
-        key_env: str = "OPENAI_API_KEY",
+        key_env: str | None = "OPENAI_API_KEY",
+        socket: Path | None = None,
         per_minute: float | None = None,
         patience: Patience | None = None,
     ) -> None:
@@ -150,7 +163,7 @@ class Client:
         self.patience = patience or Patience()
         self.usage = Usage()
         self.url = str(parsed)
-        self._key_env = key_env
+        self._key_env, self._socket = key_env, socket
         self._interval = 60.0 / per_minute if per_minute else 0.0
         self._next = 0.0
         self._random = random.Random()  # not the shared one: a retry must not change what a seeded run draws
@@ -160,18 +173,23 @@ class Client:
 
     async def get(self, path: str) -> Answer:
         """GET what is at `path`, below the URL. Raises as `post` does."""
-        return await self._ask("GET", path, b"")
+        return await self._ask("GET", path, b"", REPLY_LIMIT)
 
-    async def post(self, path: str, body: Mapping[str, Any]) -> Answer:
+    async def post(self, path: str, body: Mapping[str, Any], *, expected: int = 0) -> Answer:
         """POST a JSON object. Cancelling the call closes the connection, by which servers know to stop.
+
+        Args:
+            path: below the URL.
+            body: the object.
+            expected: bytes of a reply that holds all that was asked for; a reply may have `REPLY_LIMIT` more.
 
         Raises:
             ContextOverflow: if the server says that the prompt is too long.
             Refused: if it refuses for another reason.
-            EngineError: if it cannot be reached, stays silent, keeps failing, or answers nonsense.
+            EngineError: if it cannot be reached, stays silent, keeps failing, or answers nonsense or without end.
         """
         # Lone surrogates, which models produce and UTF-8 refuses, pass as escapes.
-        return await self._ask("POST", path, json.dumps(body).encode("ascii"))
+        return await self._ask("POST", path, json.dumps(body).encode("ascii"), REPLY_LIMIT + expected)
 
     async def close(self) -> None:
         """Fail what is under way. May be called twice."""
@@ -191,10 +209,10 @@ class Client:
         key = self._key()
         return message.replace(key, "***") if key else message
 
-    async def _ask(self, method: str, path: str, content: bytes) -> Answer:
+    async def _ask(self, method: str, path: str, content: bytes, limit: int) -> Answer:
         if self._closed:
             raise self.error(path, "the client is closed", "Make a new one.")
-        work = asyncio.create_task(self._attempts(method, path, content))
+        work = asyncio.create_task(self._attempts(method, path, content, limit))
         self._under_way.add(work)
         try:
             return await work
@@ -206,14 +224,14 @@ class Client:
         finally:
             self._under_way.discard(work)
 
-    async def _attempts(self, method: str, path: str, content: bytes) -> Answer:
+    async def _attempts(self, method: str, path: str, content: bytes, limit: int) -> Answer:
         asked, total = time.monotonic(), self.patience.total
         try:
             async with asyncio.timeout(total):
                 for attempt in range(1, self.patience.attempts + 1):
                     await self._pace()
                     try:
-                        body, sent, came = await self._once(method, path, content)
+                        body, sent, came = await self._once(method, path, content, limit)
                     except _Passing as passing:
                         await self._pause(path, passing, attempt)
                     else:
@@ -248,7 +266,7 @@ class Client:
         log.info("%s (attempt %d of %d; again in %.1f s)", passing.fault, attempt, patience.attempts, pause)
         await asyncio.sleep(pause)
 
-    async def _once(self, method: str, path: str, content: bytes) -> tuple[dict[str, Any], float, float]:
+    async def _once(self, method: str, path: str, content: bytes, limit: int) -> tuple[dict[str, Any], float, float]:
         """Send once: the answer, when it was sent, and when it had come."""
         import httpx
 
@@ -261,9 +279,10 @@ class Client:
 
         self.usage.requests += 1
         try:
-            response = await self._client().request(
+            async with self._client().stream(
                 method, self.url + path, content=content, headers=self._headers(), extensions={"trace": trace}
-            )
+            ) as response:
+                said = await self._bounded(path, response, limit)
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             remedy = "Is the server up, and the URL right? Start one with: vllm serve MODEL."
             raise _Passing(self.error(path, f"cannot connect ({_words(error)})", remedy)) from error
@@ -278,12 +297,26 @@ class Client:
             raise self.error(
                 path, f"the reply cannot be read ({_words(error)})", "Look at the server's log."
             ) from error
-        return self._read(path, response), sent, time.monotonic()
+        return self._read(path, response, said), sent, time.monotonic()
 
-    def _read(self, path: str, response: httpx.Response) -> dict[str, Any]:
-        status, said = response.status_code, " ".join(response.text.split())
+    async def _bounded(self, path: str, response: httpx.Response, limit: int) -> bytes:
+        """The bytes of a reply, as they are sent: a small compressed reply may stand for gigabytes."""
+        encoding = response.headers.get("content-encoding", "identity").lower()
+        remedy = "Is the URL that of an OpenAI-compatible server?"
+        if encoding != "identity":
+            what = f"the reply is encoded as {encoding}, which was not asked for"
+            raise self.error(path, what, "Switch the compression of replies off at the server or its proxy.")
+        content = bytearray()
+        async for part in response.aiter_raw():
+            content += part
+            if len(content) > limit:
+                raise self.error(path, f"the reply is longer than {limit:,} bytes", remedy)
+        return bytes(content)
+
+    def _read(self, path: str, response: httpx.Response, content: bytes) -> dict[str, Any]:
+        status, said = response.status_code, " ".join(content.decode("utf-8", "replace").split())
         if status == 200:
-            body = self._object(path, response.content)
+            body = self._object(path, content)
             if body.get("error") and "choices" not in body:  # some gateways hide a refusal behind a 200
                 raise self._refusal(path, status, json.dumps(body["error"], ensure_ascii=False))
             self._count(body.get("usage"))
@@ -331,16 +364,26 @@ class Client:
             patience = self.patience
             # Requests that wait for a connection do so under the total limit alone.
             timeout = httpx.Timeout(patience.silence, connect=patience.connect, pool=None)
-            self._http = httpx.AsyncClient(timeout=timeout, limits=httpx.Limits(max_connections=self.capacity))
+            limits = httpx.Limits(max_connections=self.capacity)
+            if self._socket is None:
+                self._http = httpx.AsyncClient(timeout=timeout, limits=limits)
+            else:  # through no proxy, and with no credentials of a .netrc file
+                transport = httpx.AsyncHTTPTransport(uds=str(self._socket), limits=limits)
+                self._http = httpx.AsyncClient(timeout=timeout, transport=transport, trust_env=False)
         return self._http
 
     def _headers(self) -> dict[str, str]:
-        headers = {"Content-Type": "application/json", "Accept": "application/json", "Connection": "close"}
+        headers = {
+            "Content-Type": "application/json",
+            "Accept": "application/json",
+            "Accept-Encoding": "identity",
+            "Connection": "close",
+        }
         key = self._key()
         return {**headers, "Authorization": f"Bearer {key}"} if key else headers
 
     def _key(self) -> str:
-        return os.environ.get(self._key_env, "").strip()
+        return os.environ.get(self._key_env, "").strip() if self._key_env else ""
 
 
 def retry_after(header: str | None) -> float | None:

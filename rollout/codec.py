@@ -9,6 +9,7 @@ from typing import Any
 
 from envs.protocol import Message
 from rollout.trajectory import Failure, Step, Timing, Tokens, Trajectory
+from rollout.typed import check_types
 
 SCHEMA = 1
 """Counted up when a reader of the old version could misread a line of the new one."""
@@ -38,13 +39,13 @@ def decode(line: str) -> Trajectory:
 
     Raises:
         NewerSchema: if a newer version wrote it.
-        CodecError: if it is torn or corrupt.
+        CodecError: if it is torn or corrupt, or holds values of other types.
     """
     try:
         plain = json.loads(line)
     except (ValueError, RecursionError) as error:
         raise CodecError(f"not JSON ({error})") from error
-    if not isinstance(plain, dict) or "schema" not in plain:
+    if not isinstance(plain, dict) or type(plain.get("schema")) is not int:
         raise CodecError("not an episode")
     if plain["schema"] > SCHEMA:
         raise NewerSchema(f"written with schema {plain['schema']}, but this version reads up to {SCHEMA}")
@@ -53,9 +54,11 @@ def decode(line: str) -> Trajectory:
         raise CodecError("the checksum does not match")
     del plain["schema"], plain["crc32"]
     try:
-        plain["steps"] = tuple(_step(step) for step in plain["steps"])
+        plain["steps"] = tuple(map(_step, _items(plain["steps"])))
         plain["failure"] = None if plain["failure"] is None else Failure(**plain["failure"])
-        return Trajectory(**plain)
+        trajectory = Trajectory(**plain)
+        check_types(trajectory)
+        return trajectory
     except (KeyError, TypeError, ValueError) as error:
         raise CodecError(f"not an episode ({error})") from error
 
@@ -70,16 +73,22 @@ def _plain_step(step: Step) -> dict[str, Any]:
     return plain
 
 
+def _items(value: Any) -> list[Any]:
+    if type(value) is not list:
+        raise TypeError(f"a list is expected, not {value!r:.80}")
+    return value
+
+
 def _step(plain: dict[str, Any]) -> Step:
     tokens = plain["tokens"]
     return Step(
         **{
             **plain,
-            "messages": tuple(Message.from_dict(message) for message in plain["messages"]),
+            "messages": tuple(map(Message.from_dict, _items(plain["messages"]))),
             "reply": Message.from_dict(plain["reply"]),
-            "actions": tuple(plain["actions"]),
-            "observations": tuple(plain["observations"]),
-            "tokens": None if tokens is None else Tokens(*map(tuple, tokens)),
+            "actions": tuple(_items(plain["actions"])),
+            "observations": tuple(_items(plain["observations"])),
+            "tokens": None if tokens is None else Tokens(*(tuple(_items(part)) for part in _items(tokens))),
             "timing": Timing(*plain["timing"]),
         }
     )

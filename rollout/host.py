@@ -22,6 +22,7 @@ from typing import Any, NamedTuple, Protocol
 
 from envs import ContractError, Task, TextEnv
 from envs.base import Info
+from rollout.child_variables import child_variables
 
 MAX_OBSERVATION = 1 << 20
 """Characters of an observation; a longer one is a fault of the environment, not something for a model to read."""
@@ -140,7 +141,7 @@ class ProcessHost:
                 where=type(env).__qualname__,
                 remedy="Leave out of __getstate__ what does not pickle, and make it anew at the next reset.",
             ) from error
-        self._deadlines = deadlines
+        self._deadlines, self._variables = deadlines, env.variables
         self._process: asyncio.subprocess.Process | None = None
         self._number = 0
 
@@ -173,7 +174,8 @@ class ProcessHost:
             "rollout.env_process",
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},  # it imports what this process can import
+            # It imports what this process can import.
+            env={**child_variables(*self._variables), "PYTHONPATH": os.pathsep.join(sys.path)},
             limit=_MAX_FRAME,
             # Killed with all that the environment starts, and out of reach of the terminal's Ctrl-C.
             start_new_session=True,

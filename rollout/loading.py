@@ -47,7 +47,9 @@ def load_model(
         chosen = getattr(torch, dtype)
     tokenizer, found = load_tokenizer(name), _found(name)
     try:
-        loaded: Any = AutoModelForCausalLM.from_pretrained(found, dtype=chosen, output_loading_info=True)
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
+            found, dtype=chosen, output_loading_info=True, trust_remote_code=False
+        )
         model, report = loaded
     except Exception as error:  # whatever a broken file makes a reader raise
         raise _not_loaded(name, "model", error) from error
@@ -71,7 +73,7 @@ def load_tokenizer(name: str | Path) -> PreTrainedTokenizerBase:
 
     found = _found(name)
     try:
-        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(found)
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(found, trust_remote_code=False)
     except Exception as error:  # whatever a broken file makes a reader raise
         raise _not_loaded(name, "tokenizer", error) from error
     # A tokenizer may name one of TRL's templates instead of holding a copy of it, as our stored model's does.
@@ -177,6 +179,9 @@ def _check_hub(name: str) -> None:
 
 def _not_loaded(name: str | Path, what: str, error: Exception) -> ModelError:
     lines = str(error).strip().splitlines() or [type(error).__name__]
+    if "trust_remote_code" in str(error):
+        remedy = "Name a model of an architecture that transformers has."
+        return ModelError(f"the {what} brings code of its own, which is not run", where=name, remedy=remedy)
     if Path(name).expanduser().is_dir():
         return ModelError(f"the {what} does not load: {lines[0]}", where=name, remedy="Save it again, or name another.")
     offline = os.environ.get("HF_HUB_OFFLINE", "0") not in ("", "0")

@@ -23,6 +23,7 @@ def make_policy(
     capacity: int = 32,
     max_length: int | None = None,
     window: int | None = None,
+    tokenizer: str | None = None,
     dtype: str = "auto",
     device: str = "auto",
 ) -> Policy:
@@ -37,6 +38,8 @@ def make_policy(
         capacity: a model's episodes at once.
         max_length: tokens of a model's context; 4096, or the limit of its server, if None.
         window: how many past turns its context keeps; None for all.
+        tokenizer: of a model behind a URL, for token ids: a folder or a name on the hub; without it, such a model is
+            asked by messages.
         dtype: of a model's weights.
         device: that it runs on.
 
@@ -52,7 +55,7 @@ def make_policy(
     if name == "gold":
         return _gold(env)
     if name.startswith(("http://", "https://")):
-        return _served(name, sampling, capacity, max_length, window)
+        return _served(name, sampling, capacity, max_length, window, tokenizer)
     return _model(name, sampling, capacity, max_length or 4096, window, dtype, device)
 
 
@@ -69,13 +72,17 @@ def _gold(env: TextEnv[Any]) -> Policy:
     return ScriptedPolicy("gold", script)
 
 
-def _served(url: str, sampling: Sampling, capacity: int, max_length: int | None, window: int | None) -> Policy:
+def _served(
+    url: str, sampling: Sampling, capacity: int, max_length: int | None, window: int | None, tokenizer: str | None
+) -> Policy:
     from rollout.client import Client
     from rollout.served import served_policy
 
     base, _, model = url.partition("#")
     client = Client(base, capacity=capacity)
-    return asyncio.run(served_policy(client, sampling, model=model or None, max_length=max_length, window=window))
+    named = model or None
+    made = served_policy(client, sampling, model=named, tokenizer=tokenizer, max_length=max_length, window=window)
+    return asyncio.run(made)
 
 
 def _model(

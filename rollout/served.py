@@ -37,7 +37,7 @@ class Served:
 
     Attributes:
         name: for requests.
-        root: the folder or hub name that it was loaded from.
+        root: the folder or hub name that it was loaded from, by its own word.
         max_length: tokens of prompt and completion together.
         owner: `vllm` where the server is vLLM.
     """
@@ -65,8 +65,9 @@ async def served_policy(
         sampling: how tokens are drawn.
         model: the name by which the server knows it; may be left out where it serves but one.
         mode: `tokens` asks by token ids, as training needs it; `messages` by the chat interface; `auto` tries token ids
-            once and says in the log what it found.
-        tokenizer: for token ids: a folder or hub name; the model's own, as the server names it, if None.
+            once where there is a tokenizer, and says in the log what it found.
+        tokenizer: for token ids: a folder or hub name. The one that the server names is not loaded: what a server says
+            does not decide what is read from this machine's disk or from the hub.
         max_length: tokens of prompt and completion together; the server's own limit if None.
         window: how many past turns stay in the context; None for all.
 
@@ -77,15 +78,18 @@ async def served_policy(
     try:
         served = await find_model(client, model)
         why_not = "" if mode == "messages" else await _lacks_tokens(client, served, sampling)
+        if tokenizer is None and not why_not:
+            why_not = "they need --tokenizer, a folder or a name on the hub"
         if mode == "messages" or (mode == "auto" and why_not):
             log.info("%s: asked by messages%s", served.name, f" (not by token ids: {why_not})" if why_not else "")
             extra = _PLAIN if served.owner in _VLLM else {}
             return ChatPolicy(client, served.name, sampling, window=window, extra=extra)
         if why_not:
-            remedy = "Use a server that knows return_token_ids, such as vLLM, or messages."
-            raise ModelError(f"the server gives no token ids ({why_not})", where=served.name, remedy=remedy)
+            remedy = "Use a server that knows return_token_ids, such as vLLM, and give the tokenizer; or use messages."
+            raise ModelError(f"no token ids can be had ({why_not})", where=served.name, remedy=remedy)
         log.info("%s: asked by token ids, which come back as sampled, with log-probabilities", served.name)
-        return _by_tokens(client, served, sampling, tokenizer or served.root or served.name, max_length, window)
+        assert tokenizer is not None
+        return _by_tokens(client, served, sampling, tokenizer, max_length, window)
     except EngineError as error:
         await client.close()
         raise BackendError(str(error)) from error

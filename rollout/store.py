@@ -24,6 +24,9 @@ from envs import EnvError
 from rollout.codec import CodecError, NewerSchema, decode, encode
 from rollout.trajectory import Trajectory
 
+PRIVATE = 0o700
+"""Mode of a run's folder: what it holds is its user's."""
+
 log = logging.getLogger(__name__)
 
 
@@ -57,7 +60,8 @@ class Store:
         folder = Path(run) / "episodes"
         self.path = folder / "episodes.jsonl"
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            Path(run).mkdir(mode=PRIVATE, parents=True, exist_ok=True)
+            folder.mkdir(mode=PRIVATE, exist_ok=True)
             self._file: IO[bytes] = self.path.open("ab+")
             self._lock()
             self._begin_line()

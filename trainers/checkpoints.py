@@ -101,7 +101,7 @@ def load_weights(model: PreTrainedModel, folder: Path) -> None:
     if isinstance(model, PeftModel):
         set_peft_model_state_dict(model, load_peft_weights(str(folder), device=str(model.device)))
         return
-    other = AutoModelForCausalLM.from_pretrained(folder, dtype=model.dtype)
+    other = AutoModelForCausalLM.from_pretrained(folder, dtype=model.dtype, trust_remote_code=False)
     model.load_state_dict(other.state_dict())
 
 

@@ -16,7 +16,7 @@ from typing import IO, Any
 
 from eval.history import METRICS, Record, flat, read_metrics
 from rollout.files import atomic_file
-from rollout.store import StoreError
+from rollout.store import PRIVATE, StoreError
 from trainers.trackers import Trackers
 
 _NOT_TRACKED = ("kind", "iteration", "time")
@@ -91,7 +91,7 @@ class Journal:
     def _open(self) -> IO[bytes]:
         """The file, at the beginning of a line: a kill may have torn the last one."""
         try:
-            self.run.mkdir(parents=True, exist_ok=True)
+            self.run.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
             file = self.path.open("ab+")
             if end := file.seek(0, os.SEEK_END):
                 file.seek(end - 1)

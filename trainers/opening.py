@@ -162,7 +162,7 @@ def whole_model(path: str, folder: Path, *, resume: bool) -> str:
 
     for left in (base, part):
         shutil.rmtree(left, ignore_errors=True)
-    merged: Any = AutoPeftModelForCausalLM.from_pretrained(path, dtype="auto")
+    merged: Any = AutoPeftModelForCausalLM.from_pretrained(path, dtype="auto", trust_remote_code=False)
     save_model(part, merged.merge_and_unload(), load_tokenizer(path))
     part.rename(base)
     return str(base)

@@ -116,7 +116,10 @@ class _WandB:
         with _environment(private if mode == "offline" else {}):
             import wandb
 
-            settings = wandb.Settings(console="off", disable_git=True, save_code=False, silent=True)
+            # Its metadata holds the command line, in which there may be a password.
+            settings = wandb.Settings(
+                console="off", disable_git=True, save_code=False, silent=True, x_disable_meta=True
+            )
             self._run: Any = wandb.init(
                 project=os.environ.get("WANDB_PROJECT", PROJECT),
                 name=run.name,

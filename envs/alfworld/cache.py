@@ -30,6 +30,9 @@ def cached(folder: Path, files: Iterable[Path], cache: str | Path | None, build:
     """
     name = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:16]
     path = (Path(cache) if cache is not None else _user_cache()) / f"games-{name}.pickle"
+    if not _is_ours_alone(path.parent):
+        logger.warning("others can write to %s: parsed games are not cached there", path.parent)
+        return build()
     stamp = _stamp(files)
     try:
         head, digest, body = _split(path.read_bytes())
@@ -46,6 +49,17 @@ def cached(folder: Path, files: Iterable[Path], cache: str | Path | None, build:
     return value
 
 
+def _is_ours_alone(folder: Path) -> bool:
+    """Whether only this user can put a file there, after making the folder where it is missing: reading a pickle runs
+    what its writer says."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        status = folder.stat()
+    except OSError:
+        return True  # nothing can be read there, and writing says why
+    return status.st_uid == os.geteuid() and not status.st_mode & 0o022
+
+
 def _split(data: bytes) -> tuple[bytes, bytes, bytes]:
     return data[:32], data[32:64], data[64:]
 
@@ -53,7 +67,6 @@ def _split(data: bytes) -> tuple[bytes, bytes, bytes]:
 def _write(path: Path, stamp: bytes, body: bytes) -> None:
     unfinished = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         unfinished.write_bytes(stamp + hashlib.sha256(body).digest() + body)
         unfinished.replace(path)
     except OSError as error:

@@ -14,6 +14,7 @@ from envs.base import Expert, Info, Outcome, TextEnv, Tool
 from envs.dbbench.generator import SPLITS, generated_tasks
 from envs.dbbench.grading import Rule, verdict
 from envs.dbbench.loader import load_tasks
+from envs.dbbench.password import password_variable
 from envs.dbbench.prompts import INSTRUCTIONS
 from envs.dbbench.protocols import FCProtocol, V02Protocol
 from envs.dbbench.sandbox import DEADLINE, Sandbox
@@ -51,7 +52,8 @@ class DBBenchEnv(TextEnv[DBTask]):
         split: `train` or `valid`, generated; `standard` (300) or `dev` (60), the benchmark's own files.
         data: the folder of the benchmark's files, or one of them; `AGENTBENCH_HOME`'s `data/dbbench` where it is None.
         rule: `fc` or `v02`, the official verdicts; `strict`, to train on.
-        backend: a SQLAlchemy URL. `sqlite://` needs nothing; the numbers to publish come from a real MySQL.
+        backend: a SQLAlchemy URL. `sqlite://` needs nothing; the numbers to publish come from a real MySQL. `$NAME`
+            in place of a password stands for an environment variable.
         dialect: what the database is to answer like: `mysql`, or `sqlite` as it is.
         deadline: seconds that one statement may run.
         generate: settings of the generator, for the generated splits.
@@ -86,6 +88,8 @@ class DBBenchEnv(TextEnv[DBTask]):
         self.rule: Rule = rule
         self.backend, self.dialect, self.deadline = backend, dialect, deadline
         self.in_process = backend.startswith("sqlite")
+        variable = password_variable(backend)
+        self.variables = (variable,) if variable else ()
         self.tasks = TaskSet(_tasks(split, data, generate or {}))
         self._db: Sandbox | None = None
         self._answer: object = None

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from envs.dbbench.password import password_of
 from envs.errors import BackendError, TaskError
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ class ServerSchema(ABC):
             raise TaskError("not a database URL", remedy=f"It reads {self.driver}://user:password@host/.") from None
         if "+" in url.drivername and url.drivername.partition("+")[2] != self.driver.partition("+")[2]:
             raise TaskError(f"no driver {url.drivername!r} here", remedy=f"Use {self.driver}://...")
-        return url.set(drivername=self.driver)
+        return url.set(drivername=self.driver, password=password_of(url.password))
 
     @contextmanager
     def _reported(self, what: str, remedy: str) -> Iterator[None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,6 +17,8 @@ STORE_BYTES = 200 << 20
 """Of the object store of a Ray that is started here: two versions of the weights have to fit. Ray spills the rest."""
 
 _GPUS = "CUDA_VISIBLE_DEVICES"
+
+log = logging.getLogger(__name__)
 
 _guard: subprocess.Popen[bytes] | None = None
 
@@ -35,11 +38,13 @@ def connect(address: str | None, *, store_bytes: int = STORE_BYTES, own_gpus: in
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     os.environ.setdefault("RAY_worker_niceness", "0")  # actors are the work itself, and their heartbeats are waited for
+    address = address or os.environ.get("RAY_ADDRESS")
+    if address is None:
+        _close_to_others()
     import ray
 
     if ray.is_initialized():
         return False
-    address = address or os.environ.get("RAY_ADDRESS")
     if address is not None and "://" in address:
         raise ClusterError(
             "Ray's client cannot be used: actors are watched by their processes",
@@ -80,6 +85,20 @@ def disconnect() -> None:
         _guard.stdin.close()
         _guard.wait()
         _guard = None
+
+
+def _close_to_others() -> None:
+    """Have the Ray that is started here listen on the loopback interface, and ask each connection for a secret.
+
+    Whoever can reach Ray can run code as this user. Ray listens on all interfaces of a Linux machine unless it is told
+    that no clusters are wanted, which it reads when it is imported.
+    """
+    if "ray" in sys.modules:
+        log.warning("Ray is imported already: the one that is started now listens on all network interfaces")
+        return
+    os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+    if os.environ.setdefault("RAY_AUTH_MODE", "token") == "token":
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
 
 
 @contextmanager

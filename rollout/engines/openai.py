@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from rollout.client import Client
+from rollout.client import TOKEN_BYTES, Client
 from rollout.engine import Completion, ContextOverflow, EngineError, Sampling
 from rollout.trajectory import FinishReason
 
@@ -48,8 +48,12 @@ class OpenAIEngine:
         if room < 1:
             raise ContextOverflow(f"a prompt of {len(prompt_ids)} tokens leaves no room within {self.max_length}")
         version = self.version
-        answer = await self.client.post(PATH, self.request(prompt_ids, sampling, seed, room))
+        request = self.request(prompt_ids, sampling, seed, room)
+        expected = TOKEN_BYTES * request["max_tokens"]
+        answer = await self.client.post(PATH, request, expected=expected)
         ids, logprobs, finish = self.read(answer.body, prompt_ids)
+        if len(ids) > (most := request["max_tokens"]):
+            raise self._wrong(f"the reply has {len(ids)} token ids, over the {most} that were asked for")
         return Completion(ids, logprobs, finish, version, answer.queue, answer.model)
 
     async def release(self, episode: str) -> None:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import atexit
-import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -20,17 +18,21 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 from envs import BackendError
+from rollout.child_variables import child_variables
 from rollout.client import Client, Patience
 from rollout.engine import Completion, EngineError, Sampling
 from rollout.engines.openai import OpenAIEngine
 from rollout.engines.weights import SHARED_MEMORY, Shapes, checkpoint_shapes, misfits, read_weights, write_weights
-from rollout.errors import ModelError
 
 if TYPE_CHECKING:
+    import httpx
     import torch
 
 NAME = "policy"
 """By which requests know the model, and its adapter with the version behind it."""
+
+URL = "http://localhost"
+"""For the HTTP header alone: the server listens on a Unix socket."""
 
 DEADLINE = 300.0
 """Seconds for the server to come up, its imports included."""
@@ -42,7 +44,10 @@ T = TypeVar("T")
 
 
 class VLLMServer:
-    """`rollout.engine.Engine` on a `vllm` process of its own, by token ids over HTTP.
+    """`rollout.engine.Engine` on a `vllm` process of its own, by token ids over HTTP on a Unix socket.
+
+    The socket lies in a folder that only this user may enter, so nobody else can send requests, or listen in the
+    server's place. No API key is sent to it.
 
     Args:
         model: a folder with a whole checkpoint.
@@ -51,8 +56,6 @@ class VLLMServer:
         max_length: tokens of prompt and completion together.
         stop_ids: tokens that end a completion, besides the checkpoint's own.
         lora_rank: the highest rank of an adapter; None where none will be loaded.
-        nccl: whether full weights go from GPU to GPU by NCCL, through TRL's client of vLLM's weight transfer, and not
-            by a file in shared memory. Written from the sources of both and never run: there was no GPU.
         log: the file that its output is appended to.
         deadline: seconds to come up.
         options: further arguments of vLLM's server, such as `["--tensor-parallel-size", "2"]`.
@@ -63,7 +66,6 @@ class VLLMServer:
 
     Raises:
         BackendError: if it does not come up in time; the message ends with what its log says.
-        ModelError: if NCCL is asked for where there is no GPU.
     """
 
     def __init__(
@@ -75,7 +77,6 @@ class VLLMServer:
         max_length: int,
         stop_ids: Iterable[int] = (),
         lora_rank: int | None = None,
-        nccl: bool = False,
         log: str | Path,
         deadline: float = DEADLINE,
         options: Sequence[str] = (),
@@ -84,13 +85,11 @@ class VLLMServer:
         self.version = self.deaths = 0
         self.log = Path(log)
         self._deadline = deadline
-        if nccl:
-            _check_nccl()
-            options = [*options, "--weight-transfer-config", json.dumps({"backend": "nccl"})]
-        self._nccl = nccl
-        self._link: Any = None
-        self._refuses = ""
-        self._command = _command(self.model, max_num_seqs or capacity, max_length, lora_rank, options)
+        # A folder that only this user may enter: the socket takes commands as well as prompts.
+        self._folder = Path(tempfile.mkdtemp(prefix="vllm-"))
+        self._socket = self._folder / "socket"
+        self._command = _command(self.model, self._socket, max_num_seqs or capacity, max_length, lora_rank)
+        self._command += tuple(options)
         self._stop_ids = frozenset(stop_ids)
         self._shapes: Shapes | None = checkpoint_shapes(self.model)
         self._weights: Path | None = None
@@ -111,8 +110,6 @@ class VLLMServer:
             old = self._engine
             await self._do(self._revive)
             await old.close()
-        if self._refuses:
-            raise EngineError(self._refuses)
         return await self._engine.generate(episode, prompt_ids, sampling, seed)
 
     async def release(self, episode: str) -> None:
@@ -168,19 +165,13 @@ class VLLMServer:
             self._start()
         except BackendError as error:
             raise EngineError(str(error)) from error
-        self._link = None
         if self._weights:
             self._load(self._weights)
-        elif self.version and not self._adapter:
-            self._refuses = "the server was started again with its first weights: update them again"
         if self._adapter:
             self._name(self._adapter)
 
     def _send(self, weights: Mapping[str, torch.Tensor]) -> int:
         self._revive()
-        if self._nccl:
-            self._broadcast(weights)
-            return self._new_weights()
         folder = Path(tempfile.mkdtemp(prefix="weights-", dir=SHARED_MEMORY if SHARED_MEMORY.is_dir() else None))
         try:
             write_weights(weights, folder).rename(folder / "model.safetensors")
@@ -196,20 +187,6 @@ class VLLMServer:
     def _load(self, folder: Path) -> None:
         reload = {"method": "reload_weights", "kwargs": {"weights_path": str(folder)}}
         self._paused(lambda: self._post("/collective_rpc", reload))
-
-    def _broadcast(self, weights: Mapping[str, torch.Tensor]) -> None:
-        from trl.generation.vllm_client import VLLMClient
-
-        if self._link is None:
-            self._link = VLLMClient(base_url=self._base, connection_timeout=ANSWER)
-            self._link.init_communicator(device=next(iter(weights.values())).device)
-        told = [(name, str(w.dtype).removeprefix("torch."), list(w.shape)) for name, w in weights.items()]
-        try:
-            self._paused(lambda: self._link.update_named_params(told, iter(weights.items())))
-        except Exception as error:
-            self._refuses = "new weights were loaded in part only: update them again"
-            raise EngineError(f"the weights could not be sent by NCCL: {error}") from error
-        self._refuses = ""
 
     def _paused(self, change: Callable[[], None]) -> None:
         """Requests under way wait, and go on over keys and values computed anew."""
@@ -241,7 +218,8 @@ class VLLMServer:
         import httpx
 
         try:
-            answer = httpx.post(self._base + path, json=dict(body), timeout=ANSWER)
+            with self._http(ANSWER) as http:
+                answer = http.post(path, json=dict(body))
         except httpx.HTTPError as error:
             raise EngineError(f"vLLM's server, {path}: {error!r}. Read its log: {self.log}.") from error
         if answer.status_code != 200:
@@ -257,33 +235,38 @@ class VLLMServer:
     def _start(self) -> None:
         """Start the process, and wait until it answers."""
         self._end()
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        environment = {
-            "VLLM_SERVER_DEV_MODE": "1",
-            "VLLM_ALLOW_RUNTIME_LORA_UPDATING": "1",
+        self._socket.unlink(missing_ok=True)
+        variables = {
             "VLLM_NO_USAGE_STATS": "1",
             "VLLM_CPU_OMP_THREADS_BIND": "nobind",
-            **os.environ,
+            **child_variables(),
+            "VLLM_SERVER_DEV_MODE": "1",
+            "VLLM_ALLOW_RUNTIME_LORA_UPDATING": "1",
             "VLLM_ENABLE_V1_MULTIPROCESSING": "1",
         }
         with self.log.open("ab") as out:
-            process = self._process = _child([*self._command, "--port", str(port)], environment, out)
-        self._await_health(process, port)
-        self._base = f"http://127.0.0.1:{port}"
-        client = Client(f"{self._base}/v1", capacity=self.capacity, patience=Patience(attempts=2))
+            process = self._process = _child(self._command, variables, out)
+        self._await_health(process)
+        patience = Patience(attempts=2)
+        client = Client(f"{URL}/v1", capacity=self.capacity, key_env=None, socket=self._socket, patience=patience)
         self._engine = OpenAIEngine(client, NAME, max_length=self.max_length, stop_ids=self._stop_ids)
         self._engine.version = self.version
 
-    def _await_health(self, process: subprocess.Popen[bytes], port: int) -> None:
+    def _http(self, seconds: float) -> httpx.Client:
+        import httpx
+
+        transport = httpx.HTTPTransport(uds=str(self._socket))
+        return httpx.Client(base_url=URL, transport=transport, timeout=seconds, trust_env=False)
+
+    def _await_health(self, process: subprocess.Popen[bytes]) -> None:
         import httpx
 
         end = time.monotonic() + self._deadline
         while time.monotonic() < end and process.poll() is None:
             try:
-                if httpx.get(f"http://127.0.0.1:{port}/health", timeout=5).status_code == 200:
-                    return
+                with self._http(5) as http:
+                    if http.get("/health").status_code == 200:
+                        return
             except httpx.TransportError:
                 time.sleep(0.2)
         state = process.poll()
@@ -302,23 +285,14 @@ class VLLMServer:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-        if self._closed and self._weights:
-            shutil.rmtree(self._weights, ignore_errors=True)
+        if self._closed:
+            for folder in filter(None, (self._weights, self._folder)):
+                shutil.rmtree(folder, ignore_errors=True)
 
 
-def _check_nccl() -> None:
-    import torch
-
-    if not torch.cuda.is_available():
-        remedy = "Leave nccl out: weights then go by shared memory."
-        raise ModelError("NCCL sends weights between GPUs, and there is none", remedy=remedy)
-
-
-def _command(
-    model: str, max_num_seqs: int, max_length: int, lora_rank: int | None, options: Sequence[str]
-) -> tuple[str, ...]:
+def _command(model: str, socket: Path, max_num_seqs: int, max_length: int, lora_rank: int | None) -> tuple[str, ...]:
     command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", model]
-    command += ["--served-model-name", NAME, "--host", "127.0.0.1", "--max-model-len", str(max_length)]
+    command += ["--served-model-name", NAME, "--uds", str(socket), "--max-model-len", str(max_length)]
     command += ["--max-num-seqs", str(max_num_seqs), "--logprobs-mode", "raw_logprobs", "--enable-prefix-caching"]
     from vllm.platforms import current_platform
 
@@ -328,7 +302,7 @@ def _command(
         command += ["--max-num-batched-tokens", str(max(2048, max_length)), "--kv-cache-memory-bytes", str(1 << 30)]
     if lora_rank is not None:
         command += ["--enable-lora", "--max-lora-rank", str(lora_rank), "--max-loras", "1", "--max-cpu-loras", "2"]
-    return (*command, *options)
+    return tuple(command)
 
 
 def _child(command: Sequence[str], environment: Mapping[str, str], out: IO[bytes]) -> subprocess.Popen[bytes]:

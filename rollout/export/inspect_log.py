@@ -12,6 +12,7 @@ import zipfile
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import BinaryIO
+from urllib.parse import quote
 
 from envs.protocol import Message
 from rollout.export.rows import Row, dump, template_form
@@ -80,7 +81,7 @@ def write_eval(log: Row, file: BinaryIO) -> None:
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("_journal/start.json", dump({key: log[key] for key in ("version", "eval", "plan")}))
         for sample in samples:
-            archive.writestr(f"samples/{sample['id']}_epoch_{sample['epoch']}.json", dump(sample))
+            archive.writestr(f"samples/{quote(sample['id'], safe='')}_epoch_{sample['epoch']}.json", dump(sample))
         archive.writestr("summaries.json", dump([_summary(sample) for sample in samples]))
         archive.writestr("header.json", dump(header))
 

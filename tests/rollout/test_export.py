@@ -8,6 +8,7 @@ import os
 import random
 import subprocess
 import sys
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -294,3 +295,18 @@ def test_inspect_reads_our_log(suffix: str, run: Path, tmp_path: Path) -> None:
 def test_importing_exports_costs_no_dataset_library() -> None:
     code = "import sys, rollout.export; print('datasets' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
+
+
+def test_an_id_with_path_separators_stays_inside_the_archive(tmp_path: Path) -> None:
+    store = Store(tmp_path / "run")
+    for number, task in enumerate(("../../evil", "/etc/passwd", "a\\..\\b")):
+        store.append(Trajectory(f"{task}#0", task, "pick", "train", success=bool(number)))
+    store.close()
+    export(tmp_path / "run", "inspect", tmp_path / "out.eval")
+    with zipfile.ZipFile(tmp_path / "out.eval") as archive:
+        samples = [name for name in archive.namelist() if name.startswith("samples/")]
+        assert len(samples) == 3
+        for name in archive.namelist():
+            assert ".." not in name.split("/")
+            assert not name.startswith("/")
+            assert name.count("/") <= 1

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import copy
 import json
 import logging
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -143,3 +145,33 @@ def test_a_name_in_offline_mode_says_how_to_leave_it() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False)
     assert "ModelError" in done.stderr
     assert "HF_HUB_OFFLINE is set" in done.stderr
+
+
+@pytest.mark.parametrize("answer", ["y", ""])
+def test_code_that_a_model_s_folder_brings_is_never_run(checkpoint: Path, tmp_path: Path, answer: str) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(checkpoint, folder)
+    (folder / "evil.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w').close()\n")
+    names = {"AutoConfig": "evil.Config", "AutoModelForCausalLM": "evil.Model", "AutoTokenizer": ["evil.T", None]}
+    for file in ("config.json", "tokenizer_config.json"):
+        plain = json.loads((folder / file).read_text())
+        (folder / file).write_text(json.dumps({**plain, "model_type": "evil", "auto_map": names}))
+    code = "import sys; from rollout.loading import load_model; load_model(sys.argv[1])"
+    command = [sys.executable, "-c", code, str(folder)]
+    done = subprocess.run(command, input=answer + "\n", capture_output=True, text=True, check=False)
+    assert not (tmp_path / "ran").exists()
+    assert "code of its own, which is not run" in done.stderr
+
+
+def test_every_call_that_loads_a_model_says_that_no_foreign_code_runs() -> None:
+    root = Path(__file__).parents[2]
+    calls = []
+    for package in ("envs", "rollout", "rewards", "trainers", "eval"):
+        for path in (root / package).rglob("*.py"):
+            calls += [
+                (path.name, {key.arg: ast.unparse(key.value) for key in node.keywords})
+                for node in ast.walk(ast.parse(path.read_text()))
+                if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "from_pretrained"
+            ]
+    assert calls
+    assert [name for name, words in calls if words.get("trust_remote_code") != "False"] == []

@@ -28,7 +28,7 @@ from tests.rollout.servers import Act, Body, Handler, chat, completion, hang, re
 
 T = TypeVar("T")
 QUICK = Patience(attempts=3, backoff=0.005, pause=0.5, connect=2, silence=0.3, total=5)
-SAMPLING = Sampling(temperature=0.7, top_p=0.9, top_k=20, max_new_tokens=16, stop=("\n",))
+SAMPLING = Sampling(temperature=0.7, top_p=0.9, top_k=20, max_new_tokens=64, stop=("\n",))
 TINY = [{"id": "tiny", "root": "tokenizer", "max_model_len": 2048, "owned_by": "vllm"}]
 NO_IDS = reply(404, {"error": {"message": "This is a chat model and not supported in v1/completions"}})
 
@@ -78,7 +78,7 @@ def test_a_completion_comes_back_as_sampled() -> None:
     assert path == "/v1/completions"
     assert body["prompt"] == [1, 2, 3]
     assert (body["seed"], body["logprobs"], body["return_token_ids"]) == (12, 0, True)
-    assert (body["temperature"], body["top_p"], body["top_k"], body["max_tokens"]) == (0.7, 0.9, 20, 16)
+    assert (body["temperature"], body["top_p"], body["top_k"], body["max_tokens"]) == (0.7, 0.9, 20, 64)
     assert (body["stop"], body["stop_token_ids"]) == (["\n"], [7, 9])
 
 
@@ -275,7 +275,7 @@ def test_a_server_that_knows_only_max_completion_tokens_is_asked_that_way() -> N
         for _ in range(2):
             assert run(player.ask([Message("user", "hi")], None, 1)).message.content == "hello"
         run(player.close())
-    assert [body.get("max_completion_tokens") for _, body in server.seen] == [None, 16, 16]
+    assert [body.get("max_completion_tokens") for _, body in server.seen] == [None, 64, 64]
 
 
 def test_what_is_found_is_said_in_the_log(words: str, caplog: pytest.LogCaptureFixture) -> None:
@@ -311,6 +311,7 @@ def test_vllm_by_messages_samples_as_it_is_told() -> None:
     [
         ({"model": "tinny"}, "Did you mean 'tiny'"),
         ({"mode": "tokens"}, "no token ids"),
+        ({"mode": "tokens", "ids": True}, "need --tokenizer"),
         ({"tokenizer": "/nowhere", "ids": True}, "no such folder"),
     ],
 )

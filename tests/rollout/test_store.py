@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import zlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -183,3 +184,55 @@ def test_a_full_disk_names_the_path_and_the_remedy_and_harms_nothing(tmp_path: P
 def test_a_folder_without_episodes_says_how_to_make_some(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"there are no episodes\. Make some: train-agent collect"):
         read_trajectories(tmp_path)
+
+
+def wrong(path: str, value: object) -> str:
+    """A line with a valid checksum and a value that does not belong there."""
+    tokens = Tokens((1,), (2,), (-0.5,))
+    step = Step((Message("user", "?"),), Message("assistant", "!"), ("look",), ("You look.",), tokens=tokens)
+    plain = json.loads(encode(episode(steps=(step,), success=True)))
+    del plain["crc32"]
+    *parents, last = [int(part) if part.isdigit() else part for part in path.split(".")]
+    place = plain
+    for part in parents:
+        place = place[part]
+    place[last] = value
+    body = json.dumps(plain, separators=(",", ":"))[:-1]
+    return f'{body},"crc32":"{zlib.crc32(body.encode()):08x}"}}'
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("id", 7),
+        ("task", None),
+        ("sample", "0"),
+        ("sample", True),
+        ("ending", "won"),
+        ("success", "yes"),
+        ("score", "1.0"),
+        ("rewards", {"a": "b"}),
+        ("rewards", []),
+        ("steps", {"0": 1}),
+        ("steps.0.reward", None),
+        ("steps.0.actions", "look"),
+        ("steps.0.actions", [1]),
+        ("steps.0.observations", [None]),
+        ("steps.0.reply.content", {"text": "!"}),
+        ("steps.0.tokens.1", ["2"]),
+        ("steps.0.tokens.1", [2.5]),
+        ("steps.0.tokens.2", ["-0.5"]),
+        ("steps.0.finish", "done"),
+        ("steps.0.timing", ["a", 0, 0, 0]),
+        ("schema", "1"),
+        ("schema", None),
+    ],
+)
+def test_a_value_of_another_type_is_refused_whatever_the_checksum_says(path: str, value: object) -> None:
+    with pytest.raises(CodecError):
+        decode(wrong(path, value))
+
+
+def test_the_folder_of_a_run_is_its_user_s_alone(tmp_path: Path) -> None:
+    Store(tmp_path / "run").close()
+    assert (tmp_path / "run").stat().st_mode & 0o777 == 0o700

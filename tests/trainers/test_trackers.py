@@ -133,3 +133,19 @@ def history(path: Path) -> Iterator[dict[str, float]]:
             if record.HasField("history"):
                 items = record.history.item
                 yield {item.key or "/".join(item.nested_key): json.loads(item.value_json) for item in items}
+
+
+COMMAND = """
+import sys
+from trainers.journal import Journal
+with Journal(sys.argv[1], ["wandb"]) as journal:
+    journal.append({"kind": "iteration", "iteration": 1, "success": 0.5})
+"""
+
+
+def test_the_command_line_is_not_recorded_since_it_may_hold_a_password(tmp_path: Path) -> None:
+    secret = "backend=mysql+pymysql://root:hunter22@127.0.0.1/"
+    subprocess.run([sys.executable, "-c", COMMAND, str(tmp_path / "run"), secret], check=True)
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert any(path.suffix == ".wandb" for path in files)
+    assert [path for path in files if b"hunter22" in path.read_bytes()] == []

@@ -85,6 +85,7 @@ def open_policy(config: ModelConfig, env: TextEnv[Any], usual: Sampling) -> Poli
         capacity=config.capacity,
         max_length=config.max_length,
         window=config.window,
+        tokenizer=config.tokenizer,
         dtype=config.dtype,
     )
 

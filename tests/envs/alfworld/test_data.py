@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import os
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 
@@ -168,6 +170,36 @@ def test_a_corrupt_cache_is_built_again(
     cache.write_bytes(spoil(good))
     assert content(load()) == content(first)
     assert cache.read_bytes()[:64] == good[:64]
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o770, 0o1777])
+def test_a_cache_in_a_folder_that_others_can_write_to_is_not_read(
+    load: Callable[..., data_module.GameSet], tmp_path: Path, mode: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = load()
+    [cache] = (tmp_path / "cache").iterdir()
+    stamp = cache.read_bytes()[:32]
+    attack = pickle.dumps(Attack(tmp_path / "ran"))
+    cache.write_bytes(stamp + hashlib.sha256(attack).digest() + attack)
+    (tmp_path / "cache").chmod(mode)
+    assert content(load()) == content(first)
+    assert not (tmp_path / "ran").exists()
+    assert "others can write" in caplog.text
+
+
+class Attack:
+    """Writes a file where its pickle is read."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Path.touch, (self.path,)
+
+
+def test_a_cache_of_ones_own_is_private(load: Callable[..., data_module.GameSet], tmp_path: Path) -> None:
+    load()
+    assert (tmp_path / "cache").stat().st_mode & 0o777 == 0o700
 
 
 def test_a_cache_that_cannot_be_written_costs_only_a_warning(

@@ -34,3 +34,55 @@ def test_the_end_of_ray_leaves_alone_what_it_has_not_started() -> None:
     disconnect()
     other.communicate(b"\n")
     assert other.returncode == 0
+
+
+LISTENS = """
+import psutil
+from rollout.cluster.session import connect, disconnect
+
+connect(None)
+here = psutil.Process()
+found = {
+    connection.laddr.ip
+    for process in [here, *here.children(recursive=True)]
+    for connection in process.net_connections(kind="inet")
+    if connection.status == psutil.CONN_LISTEN
+}
+assert found, "Ray listens somewhere"
+print(*found)
+disconnect()
+"""
+
+
+@pytest.mark.slow
+def test_a_ray_that_is_started_here_cannot_be_reached_from_other_machines() -> None:
+    done = subprocess.run([sys.executable, "-c", LISTENS], capture_output=True, text=True, check=True)
+    assert {address.removeprefix("::ffff:") for address in done.stdout.split()} == {"127.0.0.1"}
+
+
+JOINS = """
+import os, sys
+from rollout.cluster.session import connect, disconnect
+
+connect(None)
+import ray
+
+address = ray.get_runtime_context().gcs_address
+other = "import ray; ray.init(address=" + repr(address) + ", log_to_driver=False)"
+import subprocess
+
+without = {name: value for name, value in os.environ.items() if name != "RAY_AUTH_TOKEN"}
+command = [sys.executable, "-c", other]
+known = subprocess.run(command, capture_output=True, timeout=100)
+stranger = subprocess.run(command, env={**without, "HOME": "/nowhere"}, capture_output=True, timeout=100)
+print(known.returncode, stranger.returncode)
+disconnect()
+"""
+
+
+@pytest.mark.slow
+def test_a_ray_that_is_started_here_asks_for_a_secret() -> None:
+    done = subprocess.run([sys.executable, "-c", JOINS], capture_output=True, text=True, check=True)
+    known, stranger = done.stdout.split()
+    assert known == "0"
+    assert stranger != "0"

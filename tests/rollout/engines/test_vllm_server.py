@@ -20,7 +20,6 @@ from rollout.client import Client
 from rollout.engine import ContextOverflow, EngineError, Sampling
 from rollout.engines.probe import probe, scorer
 from rollout.engines.vllm_server import VLLMServer
-from rollout.errors import ModelError
 from rollout.served import find_model, served_policy
 
 pytestmark = [pytest.mark.slow, pytest.mark.vllm]
@@ -50,12 +49,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def server(folder: Path) -> Iterator[VLLMServer]:
-    server = VLLMServer(folder, capacity=8, max_length=LENGTH, lora_rank=8, log=folder / "vllm.log")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OPENAI_API_KEY", "secret")
+        server = VLLMServer(folder, capacity=8, max_length=LENGTH, lora_rank=8, log=folder / "vllm.log")
     yield server
     process = server._process
     assert process
     run(server.close())
     assert process.poll() is not None
+    assert not server._socket.parent.exists()
 
 
 def test_what_it_samples_is_what_transformers_says(server: VLLMServer) -> None:
@@ -79,12 +81,12 @@ def test_what_it_samples_is_what_transformers_says(server: VLLMServer) -> None:
     run(ask())
 
 
-def test_a_policy_is_made_of_its_url(server: VLLMServer) -> None:
+def test_a_policy_is_made_of_its_url(server: VLLMServer, folder: Path) -> None:
     async def ask() -> None:
-        client = Client(server._engine.client.url)
+        client = Client(server._engine.client.url, key_env=None, socket=server._socket)
         served = await find_model(client, None)
         assert (served.owner, served.max_length) == ("vllm", LENGTH)
-        policy = await served_policy(client, Sampling(), mode="tokens")
+        policy = await served_policy(client, Sampling(), mode="tokens", tokenizer=str(folder))
         await policy.close()
 
     run(ask())
@@ -148,10 +150,15 @@ def test_a_dead_server_is_started_again_with_the_newest_weights(server: VLLMServ
     run(kill())
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
-def test_nccl_is_refused_where_there_is_no_gpu(folder: Path) -> None:
-    with pytest.raises(ModelError, match="shared memory"):
-        VLLMServer(folder, max_length=256, nccl=True, log=folder / "vllm.log")
+def test_nobody_else_can_reach_it_and_it_holds_no_key(server: VLLMServer) -> None:
+    import psutil
+
+    assert server._process
+    process = psutil.Process(server._process.pid)
+    assert {"--port", "--host"}.isdisjoint(process.cmdline())
+    assert process.cmdline()[process.cmdline().index("--uds") + 1] == str(server._socket)
+    assert server._socket.parent.stat().st_mode & 0o777 == 0o700
+    assert "OPENAI_API_KEY" not in process.environ()
 
 
 def test_a_server_that_does_not_come_up_says_what_its_log_says(tmp_path: Path) -> None:
