@@ -93,13 +93,14 @@ def compare(a: Result, b: Result, *, force: bool = False) -> Comparison:
     Args:
         a: the baseline.
         b: what is held against it.
-        force: compare although they were not scored under the same conditions.
+        force: compare although they were not scored under the same conditions. How a model samples is such a
+            condition, but not against a scripted policy (expert, random), which samples nothing.
 
     Raises:
         FingerprintError: if the fingerprints differ and `force` is not set.
         ResultError: if they have no scored task in common.
     """
-    differing = fingerprint_differences(a.fingerprint, b.fingerprint)
+    differing = fingerprint_differences(*_rules(a.fingerprint, b.fingerprint))
     if differing and not force:
         raise FingerprintError(differing)
     of_a, of_b = (by_task(row for row in side.episodes if row.scored) for side in (a, b))
@@ -141,6 +142,22 @@ def fingerprint_differences(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[
     flat_a, flat_b = dict(_flat(a)), dict(_flat(b))
     pairs = {key: (flat_a.get(key, ABSENT), flat_b.get(key, ABSENT)) for key in sorted({*flat_a, *flat_b})}
     return {key: pair for key, pair in pairs.items() if not _same(*pair)}
+
+
+def _rules(a: Mapping[str, Any], b: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The fingerprints; without what says how a model samples and answers, where one of the policies is scripted: an
+    expert's actions do not depend on the form in which they are written. A limit on turns counts all the same."""
+    policies = [side["policy"] for side in (a, b) if isinstance(side.get("policy"), Mapping)]
+    if len(policies) < 2 or all(policy.get("sampling") for policy in policies):
+        return dict(a), dict(b)
+    return _of_any_policy(a), _of_any_policy(b)
+
+
+def _of_any_policy(fingerprint: Mapping[str, Any]) -> dict[str, Any]:
+    kept = {key: value for key, value in fingerprint.items() if key != "policy"}
+    if isinstance(protocol := kept.get("protocol"), Mapping):
+        kept["protocol"] = {"max_turns": protocol.get("max_turns")}
+    return kept
 
 
 def _flat(tree: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, Any]]:

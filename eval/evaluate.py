@@ -12,6 +12,7 @@ from typing import Any
 
 import envs
 from envs import DataError, Task, TaskSet, TextEnv
+from eval.departures import departures, refuse_generated
 from eval.episode import Episode
 from eval.metrics import summarise
 from eval.protocols import EvalProtocol, find_protocol
@@ -76,6 +77,7 @@ def evaluate(
     rules = find_protocol(protocol, name) if isinstance(protocol, str) else protocol
     rules = replace(rules, env_args={**rules.env_args, **(env_args or {})}, epochs=epochs or rules.epochs)
     with nullcontext(env) if isinstance(env, TextEnv) else closing(open_tasks(rules)) as made:
+        refuse_generated(rules, made)
         jobs = evaluated_jobs(rules, made, limit=limit, seed=seed)
         collected = collect(
             made,
@@ -92,7 +94,7 @@ def evaluate(
             deadlines=deadlines,
             watcher=watcher,
         )
-    result = _result(rules, collected, {job.id for job in jobs})
+        result = _result(rules, made, collected, {job.id for job in jobs})
     file = Path(output) / "eval" / f"{rules.name}-{rules.env}.json"
     if collected.complete:
         result.write(file)
@@ -115,15 +117,21 @@ def open_tasks(rules: EvalProtocol, env_args: Mapping[str, Any] | None = None) -
     """The environment of a protocol, with the tasks that it plays.
 
     Raises:
-        EnvError: if the environment cannot be made, or the protocol's list of tasks is not there.
+        EnvError: if the environment cannot be made, has generated tasks where the protocol's name stands for official
+            ones, or the protocol's list of tasks is not there.
     """
     env = envs.make(rules.env, split=rules.split, **{**rules.env_args, **(env_args or {})})
+    try:
+        refuse_generated(rules, env)
+    except DataError:
+        env.close()
+        raise
     if rules.task_list is not None:
         env.tasks = _listed(env, rules.task_list)
     return env
 
 
-def _result(rules: EvalProtocol, collected: Collected, ids: set[str]) -> Result:
+def _result(rules: EvalProtocol, env: TextEnv[Any], collected: Collected, ids: set[str]) -> Result:
     """The score of these episodes; a resumed folder may hold others, of more samples or tasks."""
     trajectories = [trajectory for trajectory in collected.trajectories if trajectory.id in ids]
     lineage = dict(collected.lineage)
@@ -136,7 +144,9 @@ def _result(rules: EvalProtocol, collected: Collected, ids: set[str]) -> Result:
         "policy": policy,
     }
     rows = tuple(Episode.of(trajectory, collected.trajectories.places[trajectory.id]) for trajectory in trajectories)
-    return Result(rules.name, fingerprint, model, summarise(rows, rules.family), rows)
+    tasks = len({trajectory.task for trajectory in trajectories})
+    departing = departures(rules, rules.env_args, env.places, policy.get("sampling"), tasks)
+    return Result(rules.name, fingerprint, model, summarise(rows, rules.family), rows, departing)
 
 
 def _listed(env: TextEnv[Task], file: str) -> TaskSet[Task]:

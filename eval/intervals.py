@@ -75,13 +75,20 @@ def rate(values: Sequence[float], n: int) -> Estimate:
     return Estimate(value, stderr, low, high, n, tasks, method)
 
 
-def mean(values: Sequence[float], n: int) -> Estimate:
-    """A mean of unbounded numbers, from each task's mean: Student's t over tasks."""
+def mean(values: Sequence[float], n: int, *, least: float = -math.inf, most: float = math.inf) -> Estimate:
+    """A mean, from each task's mean: Student's t over tasks, cut off where the numbers themselves end.
+
+    Args:
+        values: one a task.
+        n: samples of all tasks together.
+        least: what no value can be below, such as 0 for a number of turns.
+        most: what no value can be above.
+    """
     tasks, value, stderr = len(values), _mean(values), _stderr(values)
     if not stderr:  # one task, or no two that differ: there is no spread to tell an interval by
         return Estimate(value, stderr, None, None, n, tasks, "none")
     reach = t_quantile(tasks - 1) * stderr
-    return Estimate(value, stderr, value - reach, value + reach, n, tasks, "t over tasks")
+    return Estimate(value, stderr, max(least, value - reach), min(most, value + reach), n, tasks, "t over tasks")
 
 
 def ratio(parts: Sequence[float], wholes: Sequence[float], *, bounded: bool = True) -> Estimate:
@@ -93,7 +100,7 @@ def ratio(parts: Sequence[float], wholes: Sequence[float], *, bounded: bool = Tr
 
     Args:
         parts: one a task.
-        wholes: one a task, at least one of them above 0.
+        wholes: one a task, at least one of them above 0; parts and wholes are not negative.
         bounded: whether the ratio lies in [0, 1]; then the interval is Wilson's on the effective number of turns.
     """
     tasks, total = len(wholes), sum(wholes)
@@ -106,7 +113,7 @@ def ratio(parts: Sequence[float], wholes: Sequence[float], *, bounded: bool = Tr
         low, high = wilson(value, _effective(value, stderr, int(total), tasks))
         return Estimate(value, stderr, low, high, int(total), tasks, "wilson, effective n over tasks")
     reach = t_quantile(tasks - 1) * stderr
-    return Estimate(value, stderr, value - reach, value + reach, int(total), tasks, "t over tasks, ratio")
+    return Estimate(value, stderr, max(0.0, value - reach), value + reach, int(total), tasks, "t over tasks, ratio")
 
 
 def macro(parts: Sequence[Estimate]) -> Estimate:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -112,7 +113,7 @@ def summarise(episodes: Iterable[Episode], family: Callable[[str], str] = str) -
         macro=macro(list(families.values())) if families else None,
         pass_at=_over_k(scored, pass_at_k),
         pass_hat=_over_k(scored, pass_hat_k),
-        score=_average([row for row in scored if row.score is not None], lambda row: row.score or 0.0),
+        score=_score([row for row in scored if row.score is not None]),
         steps=_average(scored, lambda row: row.steps),
         steps_solved=_average(solved, lambda row: row.steps),
         invalid=_per_turn(scored, lambda row: row.invalid, lambda row: row.steps),
@@ -174,7 +175,18 @@ def _over_k(rows: Sequence[Episode], formula: Callable[[int, int, int], float]) 
 def _average(rows: Sequence[Episode], value: Callable[[Episode], float]) -> Estimate | None:
     if not rows:
         return None
-    return mean([sum(map(value, group)) / len(group) for group in by_task(rows).values()], len(rows))
+    return mean([sum(map(value, group)) / len(group) for group in by_task(rows).values()], len(rows), least=0.0)
+
+
+def _score(rows: Sequence[Episode]) -> Estimate | None:
+    """The mean score. Where every one lies in [0, 1], as verdicts do, its interval does too."""
+    if not rows:
+        return None
+    scores = [row.score or 0.0 for row in rows]
+    bounds = (0.0, 1.0) if min(scores) >= 0 and max(scores) <= 1 else (-math.inf, math.inf)
+    groups = by_task(rows).values()
+    means = [sum(row.score or 0.0 for row in group) / len(group) for group in groups]
+    return mean(means, len(rows), least=bounds[0], most=bounds[1])
 
 
 def _per_turn(

@@ -38,6 +38,7 @@ class EvalProtocol:
         epochs: samples of each task.
         sampling: how tokens are drawn.
         task_list: a JSON file below `AGENTBENCH_HOME` that names the tasks; None takes them all.
+        tasks: how many tasks the name stands for; None for rules of the user's own, which promise nothing.
         family: of a type of task, for the mean over families that an edition reports.
         source: where the rules come from.
     """
@@ -51,6 +52,7 @@ class EvalProtocol:
     epochs: int = 1
     sampling: Sampling = field(default_factory=lambda: Sampling(temperature=0.0))
     task_list: str | None = None
+    tasks: int | None = None
     family: Callable[[str], str] = str
     source: str = "train-agent"
 
@@ -63,14 +65,15 @@ def select_insert_update(task_type: str) -> str:
 _GREEDY = Sampling(temperature=0.0, max_new_tokens=512)
 
 PROTOCOLS = (
-    EvalProtocol(name="alfworld-seen", env="alfworld", split="valid_seen", env_args={"max_steps": 50}),
-    EvalProtocol(name="alfworld-unseen", env="alfworld", split="valid_unseen", env_args={"max_steps": 50}),
+    EvalProtocol(name="alfworld-seen", env="alfworld", split="valid_seen", env_args={"max_steps": 50}, tasks=140),
+    EvalProtocol(name="alfworld-unseen", env="alfworld", split="valid_unseen", env_args={"max_steps": 50}, tasks=134),
     EvalProtocol(
         name="dbbench",
         env="dbbench",
         split="standard",
         talk="react",
         env_args={"rule": "fc"},
+        tasks=300,
         family=select_insert_update,
     ),
     EvalProtocol(
@@ -80,6 +83,7 @@ PROTOCOLS = (
         talk="verl-agent",
         env_args={"max_steps": 50},
         episodes=128,
+        tasks=140,
         sampling=Sampling(temperature=0.4, max_new_tokens=512),
         source="verl-agent, examples/gigpo_trainer/run_alfworld.sh",
     ),
@@ -90,6 +94,7 @@ PROTOCOLS = (
         talk="agentbench-fc",
         env_args={"max_steps": _NO_LIMIT},
         task_list="data/alfworld/new_std.json",
+        tasks=109,
         source="AgentBench main, configs/tasks/alfworld.yaml",
     ),
     EvalProtocol(
@@ -98,6 +103,7 @@ PROTOCOLS = (
         split="standard",
         talk="fc",
         env_args={"max_steps": _NO_LIMIT, "rule": "fc", "deadline": 60.0},
+        tasks=300,
         family=select_insert_update,
         source="AgentBench main, configs/tasks/dbbench.yaml",
     ),
@@ -107,6 +113,7 @@ PROTOCOLS = (
         split="valid_unseen",
         talk="agentbench-v02",
         env_args={"max_steps": _NO_LIMIT},
+        tasks=134,
         sampling=_GREEDY,
         source="AgentBench v0.2, configs/tasks/alfworld.yaml; all 134 games, as the contest plays it",
     ),
@@ -116,6 +123,7 @@ PROTOCOLS = (
         split="standard",
         talk="v02",
         env_args={"max_steps": _NO_LIMIT, "rule": "v02"},
+        tasks=300,
         sampling=_GREEDY,
         family=select_insert_update,
         source="AgentBench v0.2, configs/tasks/dbbench.yaml",

@@ -27,6 +27,7 @@ class Result:
         model: which model was scored: name, checkpoint, policy version.
         summary: the statistics.
         episodes: one row an episode, failed and cancelled ones included.
+        departures: where the score was not made as the protocol's name says, each with what it says in parentheses.
     """
 
     protocol: str
@@ -34,12 +35,14 @@ class Result:
     model: dict[str, Any]
     summary: Summary
     episodes: tuple[Episode, ...]
+    departures: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON holds it."""
         return {
             "schema": SCHEMA,
             "protocol": self.protocol,
+            "departures": list(self.departures),
             "fingerprint": self.fingerprint,
             "model": self.model,
             "summary": self.summary.to_dict(),
@@ -52,6 +55,7 @@ class Result:
         values = {key: value for key, value in plain.items() if key != "schema"}
         values["summary"] = Summary.from_dict(values["summary"])
         values["episodes"] = tuple(Episode.from_dict(row) for row in values["episodes"])
+        values["departures"] = tuple(values.get("departures", ()))
         return cls(**values)
 
     def write(self, path: Path) -> None:

@@ -16,11 +16,33 @@ from eval.result import Result
 
 SHOWN_FLIPS = 10
 
+MOST_INVALID = 0.5
+"""Share of replies out of form above which a score says little about a model."""
+
 
 def print_result(result: Result, console: Console | None = None) -> None:
     """Print a result: success with its interval, by type, and what the episodes cost."""
     title = f"{result.protocol}  {result.model.get('name', '')}".strip()
-    (console or Console()).print(summary_table(result.summary, title))
+    console = console or Console()
+    console.print(summary_table(result.summary, title))
+    if result.departures:
+        rules = "; ".join(result.departures)
+        console.print(Text(f"Not the rules of {result.protocol} (these in parentheses): {rules}", style="bold yellow"))
+    if warning := unread(result):
+        console.print(Text(warning, style="bold yellow"))
+
+
+def unread(result: Result) -> str:
+    """What is wrong and what to type where most replies could not be read; "" where they could."""
+    invalid = result.summary.invalid
+    if invalid is None or invalid.value <= MOST_INVALID:
+        return ""
+    talk = result.fingerprint.get("protocol", {}).get("name", "its protocol")
+    return (
+        f"{percent(invalid.value)}% of the replies are not in the form that {talk} asks for, so that this score says "
+        "little about the model. Type the form that it was trained with (plain, react, think, tool) behind --talk, "
+        "longer replies behind --max-completion-length if they are cut off, or see what it says: train-agent view."
+    )
 
 
 def print_comparison(found: Comparison, console: Console | None = None, *, names: tuple[str, str] = ("A", "B")) -> None:
@@ -45,7 +67,8 @@ def comparison_table(found: Comparison, names: tuple[str, str] = ("A", "B")) -> 
     _contrast(table, "all", found, style="bold")
     parts: list[RenderableType] = [_forced(found.differences)] if found.differences else []
     parts += [table, Text(_verdict(found)), *_left_out(found, names)]
-    parts += [_flips(f"{b} solved, {a} did not", found.gained), _flips(f"{a} solved, {b} did not", found.lost)]
+    parts.append(_flips(f"{b} solved, {a} did not", found.gained, names))
+    parts.append(_flips(f"{a} solved, {b} did not", found.lost, names))
     return Group(*parts)
 
 
@@ -147,13 +170,13 @@ def _forced(differences: Mapping[str, tuple[object, object]]) -> RenderableType:
     return Group(Text("Not scored under the same conditions:", style="bold yellow"), table)
 
 
-def _flips(title: str, flips: tuple[Flip, ...]) -> RenderableType:
+def _flips(title: str, flips: tuple[Flip, ...], names: tuple[str, str]) -> RenderableType:
     if not flips:
         return Text(f"{title}: none")
     lines = [f"{title}: {len(flips)}"]
     for flip in flips[:SHOWN_FLIPS]:
-        links = " ".join(dict.fromkeys(row.link or row.id for row in (flip.a, flip.b)))
-        lines += [f"  {flip.task}#{flip.sample}", f"    {links}"]
+        lines.append(f"  {flip.task}#{flip.sample}")
+        lines += [f"    {name}: {row.link or row.id}" for name, row in zip(names, (flip.a, flip.b), strict=True)]
     if len(flips) > SHOWN_FLIPS:
         lines.append(f"  and {len(flips) - SHOWN_FLIPS} more; --json lists them all")
     return Text("\n".join(lines), overflow="fold")

@@ -47,6 +47,7 @@ COMMANDS = (
         "configs.collect:CollectConfig",
         "trainers.commands.collect:run",
         "train-agent collect --env alfworld --policy expert --episodes 200 -o runs/demos",
+        "configs.trained:for_collecting",
     ),
     Command(
         "eval",
@@ -54,6 +55,7 @@ COMMANDS = (
         "configs.runs:EvalConfig",
         "trainers.commands.eval:run",
         "train-agent eval --env alfworld --split valid_unseen --model expert -o runs/expert",
+        "configs.trained:for_scoring",
     ),
     Command(
         "compare",

@@ -11,7 +11,7 @@ import base64
 import hashlib
 import html
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -37,6 +37,7 @@ def write_report(
     *,
     title: str,
     result: Result | None = None,
+    links: Mapping[str, str] | None = None,
     tokens_of: TokensOf | None = None,
     section: str = "",
 ) -> Path:
@@ -48,6 +49,7 @@ def write_report(
         title: of the page.
         result: gives the statistics, the fingerprint and the links; without it the statistics are made of the
             trajectories. Episodes that only the result has are listed without a transcript.
+        links: the file and line of each episode by its id, where the result does not say.
         tokens_of: from token ids to one string each, such as `token_strings(tokenizer)`. Without it a transcript shows
             messages and no tokens.
         section: HTML above the episodes, such as a learning curve; it goes onto the page as it is.
@@ -59,7 +61,7 @@ def write_report(
         StoreError: if the file cannot be written.
         ValueError: if an episode stands there twice, or `tokens_of` does not give one string an id.
     """
-    links = {row.id: row.link for row in result.episodes} if result else {}
+    links = {**(links or {}), **({row.id: row.link for row in result.episodes if row.link} if result else {})}
     rows: list[Episode] = []
     places: list[tuple[int, int] | None] = []
     with atomic_file(Path(path)) as file:

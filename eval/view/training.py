@@ -5,9 +5,11 @@ from __future__ import annotations
 import html
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from eval.episode import Episode
 from eval.errors import ResultError
 from eval.history import METRICS, number, of_kind, read_metrics
 from eval.result import find_result
@@ -114,9 +116,12 @@ def write_training_report(
     """
     run = Path(run)
     result = None if evaluation is None else find_result(Path(evaluation))
-    held_out, of_held_out = ([], 0) if evaluation is None else _sample(Path(evaluation), most)
+    links: dict[str, str] = {}
+    held_out, of_held_out = ([], 0) if evaluation is None else _sample(Path(evaluation), most, run, links)
+    if result is not None:
+        result = replace(result, episodes=tuple(_linked(row, Path(str(evaluation)), run) for row in result.episodes))
     known = {trajectory.id for trajectory in held_out}
-    trained, of_trained = _sample(run, most)
+    trained, of_trained = _sample(run, most, run, links)
     trained = [trajectory for trajectory in trained if trajectory.id not in known]
     parts = [] if result is None else [f"{len(held_out):,} of {of_held_out:,} episodes of {result.protocol}"]
     parts.append(f"{len(trained):,} of {of_trained:,} training episodes, drawn evenly over the run")
@@ -126,21 +131,38 @@ def write_training_report(
         run / "report.html",
         title=run.name,
         result=result,
+        links=links,
         tokens_of=tokens_of,
         section=training_section(read_metrics(run), note, read_timeline(run)),
     )
 
 
-def _sample(run: Path, most: int) -> tuple[list[Trajectory], int]:
-    """Episodes drawn evenly from those on disk, and how many lines there are; only what is drawn is decoded."""
-    files = sorted((run / "episodes").glob("*.jsonl"))
-    total = sum(1 for path in files for line in _lines(path))
+def _linked(row: Episode, evaluation: Path, run: Path) -> Episode:
+    """The row of a result with its link as it is seen from the run's folder, not the evaluation's."""
+    return replace(row, link=_seen_from(run, evaluation / row.link)) if row.link else row
+
+
+def _seen_from(run: Path, path: Path) -> str:
+    return str(path.relative_to(run) if path.is_relative_to(run) else path)
+
+
+def _sample(folder: Path, most: int, run: Path, links: dict[str, str]) -> tuple[list[Trajectory], int]:
+    """Episodes drawn evenly from those on disk, and how many lines there are; only what is drawn is decoded.
+
+    Args:
+        folder: with an `episodes` folder.
+        most: episodes to draw.
+        run: the folder of the report.
+        links: takes the file and line of each, as seen from `run`.
+    """
+    files = sorted((folder / "episodes").glob("*.jsonl"))
+    total = sum(1 for path in files for _ in _numbered(path))
     count = min(most, total)
     wanted = {round(index * (total - 1) / max(1, count - 1)) for index in range(count)}
     found: dict[str, Trajectory] = {}
     place = -1
     for path in files:
-        for line in _lines(path):
+        for row, line in _numbered(path):
             place += 1
             if place in wanted:
                 try:
@@ -149,12 +171,14 @@ def _sample(run: Path, most: int) -> tuple[list[Trajectory], int]:
                     log.warning("skipped a line of %s: %s", path, error)
                     continue
                 found[trajectory.id] = trajectory  # one that was played again stands there twice: the later counts
+                links[trajectory.id] = f"{_seen_from(run, path)}:{row}"
     return list(found.values()), total
 
 
-def _lines(path: Path) -> Iterator[bytes]:
+def _numbered(path: Path) -> Iterator[tuple[int, bytes]]:
+    """The lines of a file that hold something, each with its number, from 1."""
     with path.open("rb") as file:
-        yield from (line for line in file if line.strip())
+        yield from ((number, line) for number, line in enumerate(file, start=1) if line.strip())
 
 
 def _success(records: Records, iterations: Records, most_x: float) -> str:

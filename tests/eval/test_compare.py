@@ -209,3 +209,29 @@ def test_a_flat_and_a_nested_fingerprint_are_the_same() -> None:
 def test_results_without_a_common_task_are_refused(episode: Make) -> None:
     with pytest.raises(ResultError, match="no scored task in common"):
         compare(result([episode("x")]), result([episode("y")]))
+
+
+MODEL = {"env": {"max_steps": 50}, "protocol": {"name": "plain", "max_turns": None}, "policy": {"sampling": {"t": 0.0}}}
+SCRIPTED = {"env": {"max_steps": 50}, "protocol": {"name": "react", "max_turns": None}, "policy": {"sampling": None}}
+
+
+def test_a_model_is_compared_with_an_expert_by_the_same_rules(episode: Make) -> None:
+    rows = [episode(task="a"), episode(task="b", success=False)]
+    assert compare(result(rows, **SCRIPTED), result(rows, **MODEL)).differences == {}
+    assert compare(result(rows, **MODEL), result(rows, **SCRIPTED)).differences == {}
+    assert compare(result(rows, **SCRIPTED), result(rows, **SCRIPTED)).differences == {}
+
+
+@pytest.mark.parametrize(
+    ("other", "key"),
+    [
+        ({**SCRIPTED, "env": {"max_steps": 20}}, "env.max_steps"),
+        ({**SCRIPTED, "protocol": {"name": "fc", "max_turns": 20}}, "protocol.max_turns"),
+        ({**MODEL, "policy": {"sampling": {"t": 1.0}}}, "policy.sampling.t"),
+        ({**MODEL, "protocol": {"name": "react", "max_turns": None}}, "protocol.name"),
+    ],
+)
+def test_other_rules_are_refused_whoever_played(other: dict[str, object], key: str, episode: Make) -> None:
+    rows = [episode(task="a")]
+    with pytest.raises(FingerprintError, match=key):
+        compare(result(rows, **MODEL), result(rows, **other))

@@ -187,3 +187,15 @@ def test_the_macro_interval_covers_the_truth() -> None:
 @given(st.builds(Estimate, *[st.floats(0, 1)] * 4, st.integers(1), st.integers(1), st.text()))
 def test_an_estimate_survives_json(found: Estimate) -> None:
     assert Estimate.from_dict(found.to_dict()) == found
+
+
+@given(st.lists(st.floats(0, 1), min_size=2, max_size=9))
+def test_the_interval_of_a_mean_ends_where_its_numbers_do(values: list[float]) -> None:
+    found = mean(values, len(values), least=0.0, most=1.0)
+    assert found.low is None or 0.0 <= found.low <= found.value + 1e-9
+    assert found.high is None or found.value - 1e-9 <= found.high <= 1.0
+
+
+def test_tokens_a_turn_are_not_negative() -> None:
+    found = ratio([0.0, 0.0, 900.0], [1.0, 1.0, 1.0], bounded=False)
+    assert found.low == 0.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from io import StringIO
 
 from rich.console import Console
@@ -11,7 +12,7 @@ from eval.compare import compare
 from eval.episode import Episode
 from eval.metrics import summarise
 from eval.result import Result
-from eval.tables import print_comparison, print_result
+from eval.tables import print_comparison, print_result, unread
 
 Make = Callable[..., Episode]
 
@@ -65,3 +66,14 @@ def test_names_with_markup_are_shown_as_they_are(episode: Make) -> None:
     better = [episode("[red]x[/]", type="[bold]heat")]
     assert "[bold]heat" in shown(lambda console: print_result(result(rows), console))
     assert "[red]x[/]" in shown(lambda console: print_comparison(compare(result(rows), result(better)), console))
+
+
+def test_replies_that_cannot_be_read_are_told_with_what_to_type(episode: Make) -> None:
+    rows = [episode(task=f"t{number}", steps=4, invalid=3, success=False) for number in range(4)]
+    fingerprint = {"protocol": {"name": "react"}}
+    kept = Result("alfworld-seen", fingerprint, {"name": "m"}, summarise(rows), tuple(rows))
+    said = unread(kept)
+    assert "75.0% of the replies are not in the form that react asks for" in said
+    assert "--talk" in said
+    fine = [replace(row, invalid=1) for row in rows]
+    assert unread(replace(kept, summary=summarise(fine))) == ""

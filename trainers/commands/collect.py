@@ -17,6 +17,7 @@ from rich.table import Table
 import envs
 from configs import CollectConfig, EnvConfig, ModelConfig, RunConfig
 from configs.stored import model_path
+from configs.trained import collecting_settings, tell
 from envs import TextEnv
 from rollout import Policy, Sampling, Trajectories, collect
 from rollout.collect import Collected
@@ -27,6 +28,7 @@ from rollout.progress import LiveProgress
 
 def run(config: CollectConfig) -> int:
     """Collect. Returns the exit code."""
+    tell(config.model, collecting_settings(config.model, config.env), config)
     env = open_env(config)
     policy: Policy | None = None
     try:

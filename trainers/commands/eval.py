@@ -12,6 +12,7 @@ from typing import Any
 from rich.console import Console
 
 from configs import ConfigError, EvalConfig
+from configs.trained import scoring_settings, tell
 from eval.evaluate import Evaluation, evaluate, evaluated_jobs, open_tasks
 from eval.protocols import EvalProtocol, find_protocol, joint_score
 from eval.tables import print_result
@@ -25,6 +26,7 @@ CONTEST = "contest"
 def run(config: EvalConfig) -> int:
     """Score. Returns the exit code."""
     output = folder(config, "eval")
+    tell(config.model, scoring_settings(config.model, config.env, config.protocol), config)
     rules = [replace(one, talk=config.talk or one.talk) for one in _rules(config)]
     if config.dry_run:
         for one in rules:

@@ -25,7 +25,7 @@ from eval.view.training import (
     write_learning_curve,
     write_training_report,
 )
-from rollout.store import Store
+from rollout.store import Store, read_trajectories
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -203,3 +203,17 @@ def test_the_learning_curve_is_seen_in_a_browser_above_the_episodes(browser: Any
     assert browser.run("document.querySelectorAll('.row').length") > 3
     browser.run("document.querySelector('.training summary').click()")
     assert browser.run("document.querySelector('svg').checkVisibility()") is False
+
+
+def test_the_line_of_every_episode_in_the_report_is_where_the_report_says(run: Path) -> None:
+    for at in ("episodes", "evaluation/episodes"):  # lines are counted whether or not they are torn
+        file = run / at / "episodes.jsonl"
+        file.write_bytes(b'{"torn\n' + file.read_bytes())
+    found = read_trajectories(run / "evaluation")
+    rows = tuple(Episode.of(one, found.places[one.id]) for one in found)
+    Result("held-out", {}, {"name": "toy"}, summarise(rows), rows).write(run / "evaluation/eval/x.json")
+    columns = index(write_training_report(run, run / "evaluation", most=25))["columns"]
+    assert len(columns["id"]) >= 40
+    for id, link in zip(columns["id"], columns["link"], strict=True):
+        path, line = link.rsplit(":", 1)
+        assert json.loads((run / path).read_text().splitlines()[int(line) - 1])["id"] == id
