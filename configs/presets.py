@@ -1,8 +1,9 @@
 """Presets: what an environment, an algorithm and a model want where the user has not said otherwise.
 
 A file of `configs/presets/` is named after a model (`qwen3-4b-instruct-2507`), after the stored ones (`tiny`), after a
-published recipe, or `default`. It holds sections of options: `all`, one an environment, one an algorithm, and
-`ENV-ALGO`; the later wins.
+way to train, or `default`. It holds sections of options: `all`, one an environment, one an algorithm, and `ENV-ALGO`;
+the later wins. Where it names another as its `base`, its sections are added to that one's. Every number has its source
+beside it, or the words "untested here".
 """
 
 from __future__ import annotations
@@ -46,13 +47,15 @@ def find_preset(name: str | None, env: str, algo: str, model: str | None) -> tup
         near = get_close_matches(chosen, names, n=1, cutoff=0.4)
         hint = f"Did you mean {near[0]!r}? " if near else ""
         raise ConfigError(f"unknown preset {chosen!r}. {hint}There are: {', '.join(names)}.")
-    sections = read_yaml(FOLDER / f"{chosen}.yaml")
+    own = read_yaml(FOLDER / f"{chosen}.yaml")
+    base = read_yaml(FOLDER / f"{own['base']}.yaml") if "base" in own else {}
     options: dict[str, Any] = {}
     for section in ("all", env, algo, f"{env}-{algo}"):
-        found = sections.get(section) or {}
-        if not isinstance(found, Mapping):
-            raise ConfigError(f"preset {chosen}: the section {section!r} holds no options.")
-        options |= found
+        for sections in (base, own):
+            found = sections.get(section) or {}
+            if not isinstance(found, Mapping):
+                raise ConfigError(f"preset {chosen}: the section {section!r} holds no options.")
+            options |= found
     return chosen, options
 
 

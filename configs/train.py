@@ -135,11 +135,11 @@ class LearningConfig:
     """Weight of the KL term to the model before training: none for the group-relative algorithms, 0.1 for dpo and kto
     where none is given."""
 
-    epsilon: float = 0.2
-    """Ratios are clipped below 1 minus this."""
+    epsilon: float | None = None
+    """Ratios are clipped below 1 minus this: 0.2 where none is given, 3e-4 in gspo."""
 
-    epsilon_high: float = 0.28
-    """Ratios are clipped above 1 plus this."""
+    epsilon_high: float | None = None
+    """Ratios are clipped above 1 plus this: 0.28 where none is given, 4e-4 in gspo."""
 
     importance_cap: float | None = None
     """Truncated importance sampling between engine and trainer: a token's weight at most; 2 where the engine is not the
@@ -150,6 +150,10 @@ class LearningConfig:
 
     omega: float = 1.0
     """Weight of the part of gigpo that is relative to the same state."""
+
+    scale_rewards: bool = False
+    """gigpo divides differences by the standard deviation of their group (F_norm = std in its paper) instead of by 1.
+    The other algorithms do so or not as their papers say."""
 
     invalid_penalty: float = 0.0
     """Taken from the advantage of a turn that broke the protocol's form, centred over its group."""
@@ -253,6 +257,9 @@ class TrainConfig(LearningConfig, PlayingConfig):
             raise ConfigError(f"rewards: {self.algo} asks only whether a task was solved. Use them with dpo or grpo.")
         if offline and (self.invalid_penalty or self.inadmissible_penalty):
             raise ConfigError(f"penalties: {self.algo} has no advantages to take them from. Use them with grpo.")
+        if self.scale_rewards and self.algo != "gigpo":
+            remedy = "Leave it out: grpo divides by the deviation as it is, and dr_grpo does not."
+            raise ConfigError(f"scale_rewards is an option of gigpo, and the algorithm is {self.algo}. {remedy}")
         for name, least in (("num_generations", 2), ("tasks", 1), ("rounds", 1), ("iterations", 1)):
             if getattr(self, name) < least:
                 raise ConfigError(f"{name} is {getattr(self, name)}, and must be {least} at least.")

@@ -58,6 +58,7 @@ def arguments(config: TrainConfig, folder: str) -> GRPOConfig:
     algorithm = GROUP_RELATIVE[config.algo]
     updates = config.steps_per_generation * config.num_iterations
     loss_type = algorithm.loss_type if config.loss_type == "default" else config.loss_type
+    low, high = algorithm.clips(config.epsilon, config.epsilon_high)
     values: dict[str, Any] = {
         **learning_arguments(config, folder),
         "max_steps": config.iterations * updates,
@@ -71,9 +72,9 @@ def arguments(config: TrainConfig, folder: str) -> GRPOConfig:
         "loss_type": loss_type,
         "importance_sampling_level": algorithm.level,
         "beta": config.beta or 0.0,
-        "epsilon": config.epsilon,
+        "epsilon": low,
         # CISPO's bound is of the ratio itself.
-        "epsilon_high": config.epsilon_high + (1.0 if loss_type == "cispo" else 0.0),
+        "epsilon_high": high + (1.0 if loss_type == "cispo" else 0.0),
         # The distribution that is trained is the one that was sampled from.
         "temperature": config.temperature,
         "disable_dropout": True,
@@ -126,6 +127,7 @@ class _Lessons:
             GROUP_RELATIVE[config.algo].estimator,
             gamma=config.gamma,
             omega=config.omega,
+            scale=config.scale_rewards,
             invalid_penalty=config.invalid_penalty,
             inadmissible_penalty=config.inadmissible_penalty,
         )

@@ -51,7 +51,8 @@ class DBBenchEnv(TextEnv[DBTask]):
     Args:
         split: `train` or `valid`, generated; `standard` (300) or `dev` (60), the benchmark's own files.
         data: the folder of the benchmark's files, or one of them; `AGENTBENCH_HOME`'s `data/dbbench` where it is None.
-        rule: `fc` or `v02`, the official verdicts; `strict`, to train on.
+        rule: `strict`, to train on; `fc` or `v02`, the official verdicts with their faults (an empty answer is 0, say),
+            which the benchmarks ask for by name.
         backend: a SQLAlchemy URL. `sqlite://` needs nothing; the numbers to publish come from a real MySQL. `$NAME`
             in place of a password stands for an environment variable.
         dialect: what the database is to answer like: `mysql`, or `sqlite` as it is.
@@ -74,7 +75,7 @@ class DBBenchEnv(TextEnv[DBTask]):
         split: str = "train",
         *,
         data: str | Path | None = None,
-        rule: Rule = "fc",
+        rule: Rule = "strict",
         backend: str = "sqlite://",
         dialect: str = "mysql",
         deadline: float = DEADLINE,

@@ -14,7 +14,7 @@ from trainers.algorithms import GROUP_RELATIVE
 from trainers.cli import main
 
 ENVIRONMENTS = ("alfworld", "dbbench")
-RECIPES = {"verl-agent-grpo": ("alfworld", "grpo"), "verl-agent-gigpo": ("alfworld", "gigpo")}
+RECIPES = {"stepwise-grpo": ("alfworld", "grpo"), "stepwise-gigpo": ("alfworld", "gigpo")}
 CASES = [
     *(("tiny", "alfworld", algo) for algo in ("grpo", "dpo", "kto", "sft")),
     *(("tiny", "dbbench", algo) for algo in ("gigpo", "dr_grpo", "gspo")),

@@ -96,6 +96,15 @@ def test_none_takes_no_preset(folder: Path) -> None:
     assert (config.tasks, config.preset) == (TrainConfig().tasks, None)
 
 
+def test_a_preset_adds_to_its_base_section_by_section(folder: Path) -> None:
+    (folder / "qwen3-0.6b.yaml").write_text("base: tiny\nall: {tasks: 7, learning_rate: 9}\nsft: {learning_rate: 8}\n")
+    found = {algo: find_preset("qwen3-0.6b", "alfworld", algo, None)[1] for algo in ("grpo", "sft", "dpo")}
+    assert {options["tasks"] for options in found.values()} == {7}
+    assert {options["protocol"] for options in found.values()} == {"plain"}
+    # What is said of an environment or an algorithm is narrower than `all`, wherever it is said.
+    assert {algo: options["learning_rate"] for algo, options in found.items()} == {"grpo": 0.4, "sft": 8, "dpo": 0.2}
+
+
 def test_an_unknown_name_is_answered_with_the_nearest(folder: Path) -> None:
     with pytest.raises(ConfigError, match=r"unknown preset 'tyni'. Did you mean 'tiny'\? There are: default, qwen3"):
         built({"preset": "tyni"})

@@ -36,6 +36,10 @@ def built(*layers: dict[str, object]) -> TrainConfig:
         ({"algo": "kto", "rewards": {"progress": 0.2}}, "rewards: kto asks only whether a task was solved"),
         ({"algo": "dpo", "invalid_penalty": 0.1}, "penalties: dpo has no advantages to take them from. Use them with"),
         ({"algo": "sft", "inadmissible_penalty": 0.1}, "penalties: sft has no advantages"),
+        (
+            {"algo": "grpo", "scale_rewards": True},
+            "an option of gigpo, and the algorithm is grpo. Leave it out",
+        ),
         ({"learning_rate": "fast"}, "learning_rate: 'fast' is not number"),
         ({"env_args": {"split": "train"}}, "has an option of its own: --split"),
     ],
