@@ -1,4 +1,4 @@
-"""Primary weights of the Unicode collation algorithm 9.0.0, as MySQL's utf8mb4_0900_ai_ci has them for every code point.
+"""Primary weights of the Unicode collation algorithm 9.0.0 for every code point, as in MySQL's utf8mb4_0900_ai_ci.
 
 Sources: the Default Unicode Collation Element Table (UTS #10, allkeys.txt 9.0.0), read from the package pyuca; what
 MySQL makes of it (strings/uca9-dump.cc): a character at a time without contractions, at most eight collation elements,

@@ -35,8 +35,9 @@ def test_every_code_point_has_weights_that_utf_8_can_hold() -> None:
 @pytest.mark.parametrize(
     ("left", "right"),
     [
-        ("İ", "i"), ("é", "E"), ("ø", "o"), ("æ", "AE"), ("ß", "SS"), ("ẞ", "ss"), ("Ł", "l"), ("Ⅷ", "viii"), ("½", "1⁄2"),
-        ("ﬁ", "fi"), ("각", "\u1100\u1161\u11a8"), ("Å", "\u212b"), ("カ", "か"), ("ﾊ", "は"), ("①", "1"), ("a\u0000b", "ab"),
+        ("İ", "i"), ("é", "E"), ("ø", "o"), ("æ", "AE"), ("ß", "SS"), ("ẞ", "ss"), ("Ł", "l"), ("Ⅷ", "viii"),
+        ("½", "1⁄2"), ("ﬁ", "fi"), ("각", "\u1100\u1161\u11a8"), ("Å", "\u212b"), ("カ", "か"), ("ﾊ", "は"), ("①", "1"),
+        ("a\u0000b", "ab"),
         ("\u200d", ""), ("٣", "3"), ("𝔘", "u"),
     ],
 )  # fmt: skip
@@ -71,7 +72,8 @@ def test_case_never_counts(char: str) -> None:
         assert equal(char, char.lower()) or char.lower().upper() != char
 
 
-@pytest.mark.parametrize("query", ["SELECT COUNT(DISTINCT a) FROM t", "SELECT COUNT(*) FROM (SELECT DISTINCT a FROM t) u",
+@pytest.mark.parametrize("query", ["SELECT COUNT(DISTINCT a) FROM t",
+                                   "SELECT COUNT(*) FROM (SELECT DISTINCT a FROM t) u",
                                    "SELECT COUNT(*) FROM (SELECT a FROM t GROUP BY a) u",
                                    "SELECT COUNT(*) FROM t u WHERE a IN (SELECT a FROM t WHERE a = 'Æ') AND a = 'ae'",
                                    "SELECT COUNT(*) FROM (SELECT a FROM t UNION SELECT a FROM t) u"])  # fmt: skip
