@@ -7,6 +7,7 @@ EnvError
 ├── DataError       a benchmark's file is missing, truncated, corrupt or foreign       (mend the data)
 ├── BackendError    something outside this process is absent or failed: TextWorld,
 │                   a database server                                                  (infrastructure)
+├── InternalError   code of the environment failed in the middle of an episode         (a bug in the environment)
 └── ContractError   the caller broke the environment's contract: step before reset,
                     step after the end, an action that is no string                    (a bug in the caller)
 ```
@@ -69,6 +70,10 @@ class DataError(EnvError, ValueError):
 
 class BackendError(EnvError, RuntimeError):
     """A part outside this process is not installed, does not answer, or died."""
+
+
+class InternalError(EnvError, RuntimeError):
+    """Code of the environment failed: the episode says nothing about the model, and what it changed is undone."""
 
 
 class ContractError(EnvError, RuntimeError):

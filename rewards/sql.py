@@ -101,9 +101,8 @@ def _rows(task: DBTask, statements: tuple[str, ...]) -> Counter[Hashable]:
         for sql in statements:
             db.execute(sql)
         rows: Counter[Hashable] = Counter()
-        for table in task.tables:
-            reply = db.execute(f"SELECT * FROM `{table.name.replace('`', '``')}`")
-            rows.update((table.name, *row) for row in reply.rows)
+        for table, cells in zip(task.tables, db.state() or (), strict=False):
+            rows.update((table.name, *row) for row in cells)
     return rows
 
 

@@ -42,7 +42,11 @@ class Backend(Protocol):
         ...
 
     def dump(self, index: int) -> list[tuple[str | None, ...]]:
-        """All rows of the episode's table number `index`, whose columns are TEXT."""
+        """All rows of the episode's table number `index`, whose columns are TEXT.
+
+        Raises:
+            TooLarge: they have grown beyond limits.MAX_RESULT.
+        """
         ...
 
     def close(self) -> None:

@@ -5,7 +5,8 @@ Threats and what stops them:
 - ATTACH, PRAGMA, DDL, transactions, extensions, functions that allocate or format at will: the authorizer;
 - endless or explosive queries: a progress handler with a deadline, an operation budget and an eye on memory;
 - long values, growing tables, huge results: SQLite's limits, max_page_count, a capped fetch;
-- user functions that run long: they look at the deadline themselves (mysql/runtime.py, mysql/regexp.py).
+- user functions that run long: they look at the deadline themselves (mysql/runtime.py, mysql/regexp.py);
+- a statement that fails half-way, in SQLite or in a callback of ours: it runs in a savepoint and is undone.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import secrets
 import sqlite3
 import threading
 from collections import OrderedDict
@@ -23,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 from envs.dbbench.limits import Growth, fetch
 from envs.dbbench.mysql import runtime
 from envs.dbbench.mysql.errors import MySQLError
+from envs.errors import InternalError
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -58,6 +61,8 @@ _DENIED_FUNCTIONS = frozenset(
 )
 _ALLOWED_ACTIONS = frozenset({sqlite3.SQLITE_SELECT, sqlite3.SQLITE_RECURSIVE})
 _ROW_ACTIONS = frozenset({sqlite3.SQLITE_READ, sqlite3.SQLITE_INSERT, sqlite3.SQLITE_UPDATE, sqlite3.SQLITE_DELETE})
+# The savepoint of each statement. No agent can guess the name, so none can open or close it.
+_SAVEPOINT = f"s{secrets.token_hex(16)}"
 _PRAGMAS = {"mysql": {"page_count"}, "sqlite": {"page_count", "table_info", "table_xinfo", "table_list"}}
 
 
@@ -123,11 +128,29 @@ class Connection:
         return data
 
     def run(self, sql: str, params: dict[str, Any], deadline: float) -> list[tuple[Any, ...]]:
-        """All rows of a statement. Raises sqlite3.Error, TooLarge, or the MySQLError that a function raised."""
+        """All rows of a statement; one that raises leaves the tables as they were.
+
+        Raises:
+            sqlite3.Error, TooLarge, MemoryError: SQLite's refusal, or a limit.
+            MySQLError: a function's refusal.
+            InternalError: a function, an aggregate or a collation failed.
+        """
         self._failures.clear()
         self._watch.start(deadline)
         self._operations, self._growth = 0, Growth()
+        self.raw.execute(f"SAVEPOINT {_SAVEPOINT}")
         self.raw.set_progress_handler(self._progress, _STEP)
+        try:
+            rows = self._rows_of(sql, params)
+        except BaseException:
+            if self.raw.in_transaction:  # SQLite has ended it where it was interrupted or full
+                self.raw.execute(f"ROLLBACK TO {_SAVEPOINT}")
+                self.raw.execute(f"RELEASE {_SAVEPOINT}")
+            raise
+        self.raw.execute(f"RELEASE {_SAVEPOINT}")
+        return rows
+
+    def _rows_of(self, sql: str, params: dict[str, Any]) -> list[tuple[Any, ...]]:
         rows: list[tuple[Any, ...]] = []
         cursor = self.raw.cursor()
         try:
@@ -139,27 +162,30 @@ class Connection:
         finally:
             cursor.close()
             self.raw.set_progress_handler(None, 0)
-        if self._failures:
-            raise self._cause(MySQLError(1105))
+        if self._failures:  # a collation cannot abort a statement: what it failed to compare counted as equal
+            raise self._cause(self._failures[0])
         return rows
 
     def rows(self, table: str) -> list[tuple[Any, ...]]:
         """All rows of a table, by its quoted name."""
         return self.raw.execute(f"SELECT * FROM {table}").fetchall()
 
-    def _cause(self, error: Exception) -> BaseException:
+    def _cause(self, error: BaseException) -> BaseException:
         """What a callback raised: SQLite passes on only that there was something, or not even that."""
-        for failure in self._failures:
-            if isinstance(failure, MySQLError) or not isinstance(failure, Exception):
-                return failure
-        for failure in self._failures:
-            _log.error("a function of the MySQL layer failed", exc_info=failure)
-        return error
+        if not self._failures:
+            return error
+        failure = next((f for f in self._failures if not isinstance(f, Exception)), self._failures[0])
+        if isinstance(failure, RecursionError):
+            return MySQLError(1436, 1028576)
+        if isinstance(failure, MySQLError | MemoryError) or not isinstance(failure, Exception):
+            return failure
+        _log.error("a function of the MySQL layer failed", exc_info=failure)
+        return InternalError(f"a function of the MySQL layer failed: {type(failure).__name__}: {failure}")
 
     def _progress(self) -> bool:
         """Called every _STEP operations; True interrupts."""
         self._operations += _STEP
-        if self._watch.expired() or self._operations > MAX_OPERATIONS:
+        if self._failures or self._watch.expired() or self._operations > MAX_OPERATIONS:
             return True
         return self._watch.elapsed() > _PATIENCE and self._growth.exceeded()
 
@@ -209,7 +235,7 @@ def _authorizer(dialect: str) -> Callable[..., int]:
     own_table = re.compile(r"t\d+").fullmatch if dialect == "mysql" else None
 
     def authorize(action: int, first: str | None, second: str | None, *_: object) -> int:
-        if action in _ALLOWED_ACTIONS:
+        if action in _ALLOWED_ACTIONS or (action == sqlite3.SQLITE_SAVEPOINT and second == _SAVEPOINT):
             return sqlite3.SQLITE_OK
         if action == sqlite3.SQLITE_FUNCTION:
             return sqlite3.SQLITE_DENY if (second or "").lower() in _DENIED_FUNCTIONS else sqlite3.SQLITE_OK

@@ -40,7 +40,7 @@ class DBBenchEnv(TextEnv[DBTask]):
         of tuples, `[]` after a change, or the error with its number.
     Action: one SQL statement; or `answer: ["item", ...]`, a JSON list (or a single text), which ends the episode.
     Reward: 1 at the end of a solved episode, else 0. A question is solved by its answer under `rule`; a change by the
-        hash of the tables, without a commit only under the rule `v02`.
+        tables, `strict` by all their rows and the others by the official hash, without a commit only under `v02`.
     End: terminated by the answer; truncated after `max_steps` actions (20).
     Source: AgentBench (Liu et al. 2023, arXiv:2308.03688), `data/dbbench`; editions in `envs.dbbench.protocols`.
     Versions: v1.
@@ -92,6 +92,9 @@ class DBBenchEnv(TextEnv[DBTask]):
         variable = password_variable(backend)
         self.variables = (variable,) if variable else ()
         self.tasks = TaskSet(_tasks(split, data, generate or {}))
+        if rule == "strict" and (task := next((t for t in self.tasks if t.is_mutation and not t.gold_sql), None)):
+            remedy = "Use the rule fc or v02, which compare hashes."
+            raise DataError("no gold statement, which the rule strict compares with", where=task.id, remedy=remedy)
         self._db: Sandbox | None = None
         self._answer: object = None
 
@@ -99,8 +102,8 @@ class DBBenchEnv(TextEnv[DBTask]):
         """The verdict of `rule` on the answer so far and the tables as they are."""
         if self.task is None or self._db is None:
             return False
-        table_hash = self._db.table_hash() if self.task.is_mutation else None
-        return verdict(self.task, self._answer, table_hash, self.rule)
+        state = self._db.state() if self.task.is_mutation else None
+        return verdict(self.task, self._answer, state, self.rule)
 
     def facts(self) -> dict[str, Any]:
         return {"backend": self.backend.partition("://")[0], "dialect": self.dialect, "rule": self.rule}

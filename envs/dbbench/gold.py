@@ -16,8 +16,8 @@ from envs.dbbench.task import DBTask
 class GoldPolicy:
     """Runs a task's gold query, then commits its label.
 
-    Under `fc` and `strict` it solves every task whose gold mutation reproduces the recorded hash (of the standard
-    split all but record 225).
+    Under `strict` it solves every task, under `fc` those whose gold mutation reproduces the recorded hash (of the
+    standard split all but record 225).
     """
 
     def __init__(self, task: DBTask) -> None:

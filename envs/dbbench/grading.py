@@ -19,7 +19,9 @@ What `fc` pays wrongly, and `strict` does not:
 - numbers within 0.01 are equal, so 2 is 2.005: whole numbers are compared exactly, others to the label's precision
   and never more loosely than 0.01;
 - commas vanish, so "1,5" is 15: a comma is dropped only between thousands;
-- in a list with any text, "1" and "1.0" differ: numbers are compared as numbers everywhere.
+- in a list with any text, "1" and "1.0" differ: numbers are compared as numbers everywhere;
+- the hash of tables joins cells by commas, skips NULLs and sees 170 rows: what the gold statement leaves is compared
+  row by row, as multisets.
 
 No rule can tell a constant from a right answer: "1" is the true label of 11 of the 100 standard SELECT records. The
 generator therefore makes no task whose label is a constant that a policy could hope for.
@@ -32,7 +34,9 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Literal, get_args
 
+from envs.dbbench.hashing import combined_hash
 from envs.dbbench.literal import MAX_CHARS, read_literal
+from envs.dbbench.state import State, gold_state, same_state
 from envs.dbbench.task import DBTask
 from envs.errors import TaskError
 
@@ -67,22 +71,27 @@ def grade(answer: Answer, label: Sequence[object] | str, rule: Rule = "fc") -> b
         return False  # the official scorers count an answer on which they stumble as wrong
 
 
-def verdict(task: DBTask, answer: Answer, table_hash: str | None, rule: Rule = "fc") -> bool:
+def verdict(task: DBTask, answer: Answer, state: State | None, rule: Rule = "fc") -> bool:
     """The verdict on a whole episode.
 
     Args:
         task: what was asked.
         answer: what was committed, or None if nothing was. (A commit of JSON null is the text "null".)
-        table_hash: the hash of the tables in the end; only mutations need it.
+        state: the tables in the end, which only mutations need; None if they could not be read, which is wrong.
         rule: `v02` judges a mutation however the episode ended; `fc` and `strict` ask for a commit, of anything.
+
+    Raises:
+        DataError: `strict` on a mutation without a gold statement that works.
     """
     if rule == "fc" and answer and not isinstance(answer, (str, list, tuple)):
         return False  # AgentBench logs answer[:100] before it compares: a bare number ends the episode in an error
     if not task.is_mutation:
         return grade(answer, task.label, rule) if answer is not None or rule == "v02" else False
-    if answer is None and rule != "v02":
+    if state is None or (answer is None and rule != "v02"):
         return False
-    return table_hash == task.answer_hash
+    if rule == "strict":
+        return same_state(state, gold_state(task))
+    return combined_hash(state) == task.answer_hash
 
 
 # --------------------------------------------------------------------------------------------------------- fc

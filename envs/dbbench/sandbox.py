@@ -7,7 +7,8 @@ from types import TracebackType
 
 from envs.dbbench.backend import Backend, Reply
 from envs.dbbench.hashing import combined_hash
-from envs.dbbench.task import DBTask
+from envs.dbbench.limits import TooLarge
+from envs.dbbench.task import Cell, DBTask
 from envs.errors import ContractError, TaskError
 
 DEADLINE = 0.6
@@ -81,6 +82,7 @@ class Sandbox:
         """Runs one statement. Whatever it is, the answer is a Reply; what fails or is refused says so in MySQL's words.
 
         Raises:
+            InternalError: the sandbox's own code failed. The tables are as they were before the statement.
             ContractError: after close().
         """
         return self._open().execute(sql)
@@ -90,10 +92,18 @@ class Sandbox:
         self._tables = self._tables if task is None else task.tables
         self._open().reset(self._tables)
 
-    def table_hash(self) -> str:
-        """The benchmark's hash of the tables as they are now (hashing.py)."""
+    def state(self) -> list[list[tuple[Cell, ...]]] | None:
+        """All rows of each table as they are now; None where they have grown beyond what is read, as no task's do."""
         backend = self._open()
-        return combined_hash(backend.dump(i) for i in range(len(self._tables)))
+        try:
+            return [backend.dump(i) for i in range(len(self._tables))]
+        except TooLarge:
+            return None
+
+    def table_hash(self) -> str:
+        """The benchmark's hash of the tables as they are now (hashing.py), "" where they have grown too large."""
+        state = self.state()
+        return "" if state is None else combined_hash(state)
 
     def close(self) -> None:
         """Gives the database back. Closing twice is harmless."""

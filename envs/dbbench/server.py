@@ -23,6 +23,7 @@ from envs.dbbench.limits import MAX_ROWS, TooLarge, fetch
 from envs.dbbench.server_schema import ServerSchema, original, run
 from envs.dbbench.task import Table
 from envs.dbbench.watchdog import Watchdog
+from envs.errors import BackendError
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -85,20 +86,37 @@ class ServerBackend(ServerSchema):
             return Reply.failed(refusal)
 
     def dump(self, index: int) -> list[tuple[str | None, ...]]:
-        """All rows of a table; of one that has grown beyond MAX_RESULT, which no task's hash is of, only the first."""
+        """All rows of a table, in the agent's session, where a transaction may be open, or in a new one if it cannot be
+        read there: whatever the agent did to its session, another sees what is committed."""
         if self._refusal is not None:
             return []
+        try:
+            return self._read_back(index)
+        except (TooLarge, BackendError):
+            raise
+        except Exception:
+            return self._read_anew(index)
+
+    def _read_anew(self, index: int) -> list[tuple[str | None, ...]]:
+        try:
+            return self._read_back(index)
+        except (TooLarge, BackendError):
+            raise
+        except Exception as error:
+            if self._worded(error) == self.too_late:
+                raise TooLarge from error
+            raise self._failure("cannot read the tables back", error, "See the server's log.") from error
+
+    def _read_back(self, index: int) -> list[tuple[str | None, ...]]:
         rows: list[tuple[str | None, ...]] = []
-        with self._reported("cannot read the tables back", "See the server's log."):
-            cursor = self._cursor(self._connected())
+        cursor = self._cursor(self._connected())
+        try:
             self._before_dump(cursor)
-            try:
-                cursor.execute(f"SELECT * FROM {self._place(self.tables[index])}")
-                fetch(cursor, rows)
-            except Exception as error:
-                self._leave(cursor)
-                if not isinstance(error, TooLarge) and self._worded(error) != self.too_late:
-                    raise
+            cursor.execute(f"SELECT * FROM {self._place(self.tables[index])}")
+            fetch(cursor, rows)
+        except BaseException:
+            self._leave(cursor)
+            raise
         return rows
 
     def close(self) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 from functools import lru_cache
+from typing import Any
 
 from envs.dbbench.backend import Reply
 from envs.dbbench.connection import POOLS, Connection
@@ -15,6 +16,7 @@ from envs.dbbench.mysql.dialect import Plan, plan
 from envs.dbbench.mysql.errors import USER, MySQLError
 from envs.dbbench.mysql.scope import Schema
 from envs.dbbench.task import Table
+from envs.errors import InternalError
 
 _log = logging.getLogger(__name__)
 
@@ -61,19 +63,10 @@ class SQLiteBackend:
             return Reply.of([])
         if not todo.sql:
             return Reply.of(list(todo.rows))
-        assert self._connection is not None
         try:
-            rows = self._connection.run(todo.sql, todo.params or {}, self._deadline)
-            if todo.sorting is not None:
-                rows = todo.sorting.apply(rows)
-            if todo.converts:
-                rows = [
-                    tuple(
-                        cell if change is None else change(cell)
-                        for cell, change in zip(row, todo.converters, strict=True)
-                    )
-                    for row in rows
-                ]
+            rows = self._rows(todo)
+        except InternalError:
+            raise
         except MySQLError as error:
             return Reply.failed(error)
         except sqlite3.Error as error:
@@ -82,7 +75,23 @@ class SQLiteBackend:
             return Reply.failed(MySQLError(1300, "\\xED"))
         except (TooLarge, MemoryError):
             return Reply.failed(MySQLError(1104))
+        except Exception as error:
+            _log.exception("the MySQL layer failed on the result of a statement")
+            raise InternalError(f"the MySQL layer failed on a result: {type(error).__name__}: {error}") from error
         return Reply.of(rows)
+
+    def _rows(self, todo: Plan) -> list[tuple[Any, ...]]:
+        """The rows of a planned statement in MySQL's order, as its driver gives them."""
+        assert self._connection is not None
+        rows = self._connection.run(todo.sql, todo.params or {}, self._deadline)
+        if todo.sorting is not None:
+            rows = todo.sorting.apply(rows)
+        if not todo.converts:
+            return rows
+        return [
+            tuple(cell if change is None else change(cell) for cell, change in zip(row, todo.converters, strict=True))
+            for row in rows
+        ]
 
     def _execute_plain(self, sql: str) -> Reply:
         assert self._connection is not None
@@ -120,7 +129,7 @@ def _plan(sql: str, schema: Schema) -> Plan:
 
 
 def _as_mysql(error: sqlite3.Error, image: Image) -> MySQLError:
-    """A refusal of SQLite's in MySQL's words."""
+    """A refusal of SQLite's in MySQL's words. Raises InternalError where no statement should be refused so."""
     text = str(error)
     table = image.schema.tables[0][0] if image.schema.tables else ""
     if "interrupted" in text:
@@ -138,7 +147,7 @@ def _as_mysql(error: sqlite3.Error, image: Image) -> MySQLError:
     if "stack overflow" in text or "too large" in text or "too many" in text:
         return MySQLError(1436, 1028576)
     _log.error("SQLite refused a translated statement: %s", text)
-    return MySQLError(1105)
+    raise InternalError(f"SQLite refused a translated statement: {text}") from error
 
 
 def _plainly(error: BaseException) -> str:

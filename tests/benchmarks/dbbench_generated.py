@@ -32,7 +32,7 @@ def expert(task: DBTask) -> tuple[bool, int]:
         for step in range(1, 21):
             action = player.act(observation)
             if action.startswith("answer:"):
-                return verdict(task, json.loads(action.removeprefix("answer:")), db.table_hash()), step
+                return verdict(task, json.loads(action.removeprefix("answer:")), db.state()), step
             observation = db.execute(action).text
     return False, 20
 
@@ -45,7 +45,7 @@ def draft(task: DBTask) -> bool:
     with Sandbox(task) as db:
         reply = db.execute(Query(intent, Layout(columns, {}, {})).sql())
         answer = [str(cell) for row in rows_of(reply.text) or [] for cell in row]
-        return verdict(task, answer, db.table_hash())
+        return verdict(task, answer, db.state())
 
 
 def main(count: int, split: str) -> None:

@@ -16,8 +16,10 @@ from envs.dbbench.generator.reading import understand
 from envs.dbbench.generator.tables import Grid, fill, layout_of
 from envs.dbbench.generator.wording import Speaker
 from envs.dbbench.grading import grade
+from envs.dbbench.hashing import combined_hash
 from envs.dbbench.loader import MUTATIONS
 from envs.dbbench.sandbox import Sandbox
+from envs.dbbench.state import same_state
 from envs.dbbench.task import DBTask
 from envs.errors import BackendError
 
@@ -113,16 +115,16 @@ def _tables_told(grids: Sequence[Grid]) -> str:
 def _with_gold(task: DBTask, meaning: Meaning) -> DBTask | None:
     """The task with the label or hash that its gold query leaves in the sandbox."""
     with Sandbox(task) as db:
-        before = db.table_hash()
+        before = combined_hash(table.rows for table in task.tables)
         reply = db.execute(task.gold_sql)
-        after = db.table_hash()
+        state = db.state() or ()
+        after = combined_hash(state)
     if reply.error is not None:
         raise BackendError(f"the gold query fails: {reply.error}: {task.gold_sql}", where=task.id)
     changed = meaning.tables_after() if task.type in MUTATIONS else None
     if changed is not None:
-        with Sandbox(replace(task, tables=(*changed, *task.tables[1:]))) as db:
-            meant = db.table_hash()
-        agreed, kept = after == meant, after != before
+        agreed = same_state(state, [table.rows for table in (*changed, *task.tables[1:])])
+        kept = after != before
         task = replace(task, answer_hash=after)
     else:
         label = tuple(label_text(cell) for row in reply.rows for cell in row)

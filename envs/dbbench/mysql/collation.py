@@ -1,80 +1,31 @@
-"""utf8mb4_0900_ai_ci: comparison by primary weights of the Unicode collation algorithm, without padding.
+"""utf8mb4_0900_ai_ci: comparison by primary weights of the Unicode collation algorithm (weights.py), without padding.
 
-Case and accents do not count; punctuation does (no character is "variable"); controls and combining marks weigh
-nothing. The order of what is below the letters is the default collation table's (UTS #10, version 9), written down
-for the characters that tables of facts contain; other symbols follow in the order of their code points.
+Case and accents do not count; punctuation does; controls and combining marks weigh nothing.
 """
 
 from __future__ import annotations
 
 import re
-import unicodedata
 from functools import lru_cache
 
-_PUNCTUATION = (
-    "\t\n\x0b\x0c\r\x85\u2028\u2029 _‿⁀⁔-‐‒–—―,、;:!¡?¿.。·'‘’‚‛‹›\"“”„‟«»()[]{}"
-    "《》「」『』【】〔〕§¶@*/\\&#%‰‱†‡•‣‧′‵※"
-    "`´¨^¯˘˙¸˛°©®℗™+±÷×<=>¬|¦~⁒⁄←→↑↓↔∀∂∃∅∆∇∈∏∑−∓∗∙√∝∞∟∠∧∨∩∪∫≈≠≡≤≥■□▪▲△▶▷▼▽◀◆◇○◎●★☆☉♀♂♠♣♥♦♩♪♫♭♯✓✔✕✗"
-)
-_CURRENCY = "¤¢$£¥₠₡₢₣₤₥₦₧₩₪₫€₭₮₯₰₱₲₳₴₵₸₹₺₽₿"
-# Latin letters without a decomposition that the table all the same gives a base letter's weight.
-_BASE = {"æ": "ae", "đ": "d", "ð": "d", "ħ": "h", "ł": "l", "ø": "o", "œ": "oe", "ß": "ss", "ẞ": "ss"}
-# ... and those that follow a letter with a weight of their own.
-_AFTER = {"ƒ": "f", "ı": "i", "ȷ": "j", "ĸ": "q", "ŋ": "n", "ŧ": "t", "ə": "e", "þ": "z", "ʻ": "z", "ʼ": "z"}
-
-_FIRST_OF_CLASS = {"symbol": "\u0800", "currency": "\u0900", "digit": "\u0a00", "latin": "\u1000", "letter": "\u2000"}
+from envs.dbbench.mysql.weights import Weights
 
 
-class _Weights(dict[int, str]):
-    """Code point -> its weights as a string: `str.translate` makes a sort key. Filled on demand."""
-
-    def __missing__(self, code: int) -> str:
-        weight = self[code] = _weight(chr(code))
-        return weight
-
-
-class _Units(dict[int, int]):
-    """Code point -> one code point for each class of equal weight: LIKE compares character by character."""
+class _Classes(dict[int, int]):
+    """Code point -> the code point that stands for all of its weights: LIKE compares character by character
+    (my_uca_charcmp_900), so characters that weigh nothing are equal to each other."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._known: dict[str, int] = {}
+        self._first: dict[str, int] = {}
 
     def __missing__(self, code: int) -> int:
-        weight = _WEIGHTS[code] or f"\0{code}"
-        unit = self[code] = self._known.setdefault(weight, 0x20000 + len(self._known))
-        return unit
+        first = self[code] = self._first.setdefault(_WEIGHTS[code], code)
+        return first
 
 
-def _weight(char: str) -> str:
-    if (place := _PUNCTUATION.find(char)) >= 0:
-        return chr(0x100 + place)
-    if (place := _CURRENCY.find(char)) >= 0:
-        return chr(0x900 + place)
-    lowered = char.lower()
-    if lowered in _AFTER:
-        return chr(0x1000 + 64 * (ord(_AFTER[lowered]) - 97) + 1 + list(_AFTER).index(lowered))
-    parts = _BASE.get(lowered) or unicodedata.normalize("NFKD", lowered)
-    return _simple_weight(parts) if parts == lowered else "".join(map(_weight, parts))
-
-
-def _simple_weight(char: str) -> str:
-    if "a" <= char <= "z":
-        return chr(0x1000 + 64 * (ord(char) - 97))
-    category = unicodedata.category(char)
-    if category[0] == "C" or unicodedata.combining(char) not in (0, 9):
-        return ""
-    if category == "Nd":
-        return chr(0x0A00 + unicodedata.decimal(char))
-    if category[0] in "PSZ":
-        return _FIRST_OF_CLASS["symbol"] + char
-    if "\u30a1" <= char <= "\u30f6":
-        char = chr(ord(char) - 0x60)  # katakana weighs as hiragana
-    return _FIRST_OF_CLASS["letter"] + char
-
-
-_WEIGHTS = _Weights()
-_UNITS = _Units()
+_WEIGHTS = Weights()
+_CLASSES = _Classes()
 
 
 def sort_key(text: str) -> str:
@@ -104,7 +55,7 @@ def equal(left: str, right: str) -> bool:
 
 def fold(text: str) -> str:
     """`text` with each character replaced by its class of equal weight; of the same length."""
-    return text.translate(_UNITS)
+    return text.translate(_CLASSES)
 
 
 @lru_cache(maxsize=512)

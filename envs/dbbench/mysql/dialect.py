@@ -14,6 +14,7 @@ from envs.dbbench.mysql.queries import QueryTranslator
 from envs.dbbench.mysql.scope import Schema
 from envs.dbbench.mysql.tree import Command, Delete, Insert, Select, Show, Statement, Update
 from envs.dbbench.mysql.types import Converter, converter
+from envs.errors import InternalError
 
 _log = logging.getLogger(__name__)
 
@@ -40,7 +41,11 @@ class Plan:
 
 
 def plan(sql: str, schema: Schema) -> Plan:
-    """The plan of one statement. Never raises: what MySQL refuses is a plan with an error."""
+    """The plan of one statement. What MySQL refuses is a plan with an error.
+
+    Raises:
+        InternalError: the layer itself failed, whatever the statement is.
+    """
     try:
         statement = parse(sql)
         return _planned(statement, schema)
@@ -50,10 +55,9 @@ def plan(sql: str, schema: Schema) -> Plan:
         return Plan(error=MySQLError(1436, 1028576))
     except UnicodeError:
         return Plan(error=MySQLError(1300, sql[:6].encode("ascii", "backslashreplace").decode()))
-    except Exception:
-        # An episode must not die of a statement, whatever it is; a hole in this layer must be seen all the same.
+    except Exception as error:
         _log.exception("the MySQL layer failed on %r", sql[:1000])
-        return Plan(error=MySQLError(1105))
+        raise InternalError(f"the MySQL layer failed on a statement: {type(error).__name__}: {error}") from error
 
 
 def _planned(statement: Statement, schema: Schema) -> Plan:

@@ -203,7 +203,10 @@ def extreme(kind: str, *items: Any) -> Any:
 
 def text_key(text: str) -> str:
     """What a text sorts and groups by. Comparing keys costs SQLite nothing, a collation calls back each time."""
-    return collation.sort_key(text)
+    key = collation.sort_key(text)
+    if len(key) > MAX_TEXT:
+        raise MySQLError(1153)
+    return key
 
 
 def decimal_key(text: str) -> str:
@@ -262,7 +265,8 @@ def _strict(call: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _containing(compare: Callable[[str, str], int], failures: Failures) -> Callable[[str, str], int]:
-    """The driver leaves what a collation raises set in the interpreter, which dies of it some calls later."""
+    """The driver leaves what a collation raises set in the interpreter, which dies of it some calls later, and takes
+    the texts for equal: whoever runs the statement undoes it when it finds the failure."""
 
     def wrapped(left: str, right: str) -> int:
         try:
@@ -274,11 +278,23 @@ def _containing(compare: Callable[[str, str], int], failures: Failures) -> Calla
     return wrapped
 
 
+def _check_result(result: object) -> None:
+    """Raises what MySQL answers where SQLite has no such value; the driver's own error would not name it."""
+    if isinstance(result, str) and not result.isascii():
+        try:
+            result.encode()
+        except UnicodeEncodeError:
+            raise MySQLError(1300, "\\xED") from None
+    elif isinstance(result, int) and not -(2**63) <= result < 2**63:
+        raise MySQLError(1690, "BIGINT", "expression")
+
+
 def _reporting(call: Callable[..., Any], failures: Failures, watch: Watch) -> Callable[..., Any]:
     def wrapped(*arguments: Any) -> Any:
         try:
             result = call(*arguments)
             watch.spend(result)
+            _check_result(result)
         except BaseException as error:
             failures.append(error)
             raise

@@ -1,4 +1,5 @@
-"""What a callback of the MySQL layer raises inside SQLite ends as a reply, and not in the interpreter."""
+"""What a callback of the MySQL layer raises inside SQLite ends the statement, undoes it, and is not left in the
+interpreter."""
 
 from __future__ import annotations
 
@@ -18,12 +19,16 @@ from envs.dbbench.mysql import aggregates, collation, functions, numbers, runtim
 from envs.dbbench.mysql.errors import MySQLError
 from envs.dbbench.sandbox import Sandbox
 from envs.dbbench.task import DBTask, Table
+from envs.errors import InternalError
 
 error = None
+calls = 0
 
 def failing(call):
     def wrapped(*arguments):
-        if error is not None:
+        global calls
+        calls += 1
+        if error is not None and calls > late:
             raise error
         return call(*arguments)
     return wrapped
@@ -39,22 +44,35 @@ elif sys.argv[1] == "step":
 else:
     aggregates.GroupConcat.value = failing(aggregates.GroupConcat.value)
 
-QUERY = "SELECT GROUP_CONCAT(a) FROM t WHERE a <> 'x' AND CAST(b AS DECIMAL(9, 2)) < CAST(a AS DECIMAL(9, 3)) + 1"
-task = DBTask(id="unit/0", split="test", type="other", tables=(Table("t", ("a", "b"), (("1", "2"), ("3", "3"))),))
+WHERE = "a <> 'x' AND CAST(b AS DECIMAL(9, 2)) < CAST(a AS DECIMAL(9, 3)) + 1"
+COUNT = "(SELECT GROUP_CONCAT(a) FROM (SELECT * FROM t) AS u)"
+STATEMENTS = [
+    f"SELECT GROUP_CONCAT(a) FROM t WHERE {WHERE}",
+    f"DELETE FROM t WHERE {WHERE} AND {COUNT} <> 'y'",
+    f"UPDATE t SET a = 'z' WHERE {WHERE} AND {COUNT} <> 'y'",
+    f"INSERT INTO t SELECT b, a FROM t WHERE {WHERE} AND {COUNT} <> 'y'",
+]
+rows = (("1", "2"), ("3", "3"), ("5", "1"))
+task = DBTask(id="unit/0", split="test", type="other", tables=(Table("t", ("a", "b"), rows),))
 replies = []
 for error in [ZeroDivisionError("on purpose"), MySQLError(3024), KeyboardInterrupt()] * 10 + [None]:
-    with Sandbox(task) as db:
-        try:
-            replies.append(db.execute(QUERY).text)
-        except KeyboardInterrupt:
-            replies.append("stopped")
-        replies.append(db.execute("SELECT a FROM t").text)
+    for late, statement in enumerate(STATEMENTS):
+        calls = 0
+        with Sandbox(task) as db:
+            try:
+                text = db.execute(statement).text
+            except KeyboardInterrupt:
+                text = "stopped"
+            except InternalError as failure:
+                text = "ours: " + str(failure)
+            replies.append([text, db.execute("SELECT * FROM t").text])
 print(json.dumps(replies))
 """
+CLEAN = "[('1', '2'), ('3', '3'), ('5', '1')]"
 
 
 @pytest.mark.parametrize("where", ["collation", "decimals", "scalar", "step", "value"])
-def test_an_error_inside_sqlite_is_a_reply_and_harms_nothing(where: str) -> None:
+def test_an_error_inside_sqlite_is_ours_and_changes_nothing(where: str) -> None:
     done = subprocess.run(
         [sys.executable, "-X", "faulthandler", "-c", PROGRAM, where],
         capture_output=True,
@@ -65,6 +83,12 @@ def test_an_error_inside_sqlite_is_a_reply_and_harms_nothing(where: str) -> None
     )
     assert done.returncode == 0, done.stderr[-2000:]
     replies: list[Any] = json.loads(done.stdout)
-    assert [reply[:12] for reply in replies[:-2:2]] == ["1105 (HY000)", "3024 (HY000)", "stopped"] * 10
-    assert set(replies[1::2]) == {"[('1',), ('3',)]"}
-    assert replies[-2] == "[('3',)]"
+    failed = replies[:-4]
+    # A value is asked for once a statement: late failures never come there.
+    ended = [reply for reply in failed if reply[0] != "[]"]
+    assert len(ended) >= len(failed) // 4
+    assert {reply[1] for reply in ended} == {CLEAN}
+    texts = [reply[0] for reply in failed[::4]]
+    assert [text[:12] for text in texts] == ["ours: a func", "3024 (HY000)", "stopped"] * 10
+    assert "ZeroDivisionError: on purpose" in texts[0]
+    assert [reply[1] == CLEAN for reply in replies[-4:]] == [True, False, False, False]

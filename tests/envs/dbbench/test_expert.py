@@ -32,7 +32,7 @@ def play(task: DBTask, player: DBExpert | GoldPolicy) -> tuple[bool, list[str], 
             actions.append(player.act(observation))
             if actions[-1].startswith("answer:"):
                 answer = json.loads(actions[-1].removeprefix("answer:"))
-                won = all(verdict(task, answer, db.table_hash(), rule) for rule in ("fc", "strict"))
+                won = all(verdict(task, answer, db.state(), rule) for rule in ("fc", "strict"))
                 return won, actions, replies
             observation = db.execute(actions[-1]).text
             replies.append(observation)

@@ -87,8 +87,7 @@ def test_every_type_comes_in_every_difficulty_and_with_joins(task_type: str) -> 
 @given(seeds, splits)
 def test_no_task_is_solved_by_doing_nothing_or_by_a_constant(seed: int, split: str) -> None:
     task = generate_task(seed=seed, split=split)
-    with Sandbox(task) as db:
-        untouched = db.table_hash()
+    untouched = [table.rows for table in task.tables]
     for constant in ([], [""], ["0"], ["1"], ["None"], "[]"):
         for rule in ("fc", "strict"):
             assert not verdict(task, constant, untouched, rule)

@@ -7,20 +7,29 @@ import lzma
 import random
 import resource
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from envs.dbbench.grading import Rule, grade, verdict
+from envs.dbbench.hashing import combined_hash
 from envs.dbbench.literal import MAX_CHARS, read_literal
 from envs.dbbench.loader import load_tasks
-from envs.dbbench.task import DBTask
+from envs.dbbench.task import DBTask, Table
 from envs.errors import TaskError
 
 SELECT = DBTask("t-0", "counting", "train", label=("3",))
-UPDATE = DBTask("t-1", "UPDATE", "train", answer_hash="a" * 32)
+GOLD = [[("2", "y"), ("1", "x")]]
+INSERT = DBTask(
+    "t-1",
+    "INSERT",
+    "train",
+    tables=(Table("t", ("a", "b"), (("1", "x"),)),),
+    answer_hash=combined_hash(GOLD),
+    gold_sql="INSERT INTO t VALUES (2, 'y')",
+)
 
 cells = st.one_of(
     st.sampled_from(["1", "1.0", "1.005", "1,234", "1234", "5%", "None", "null", "0", "", "Paris", "é", "O'Neil", "-"]),
@@ -234,19 +243,23 @@ def test_an_unknown_rule_names_the_known_ones() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rule", "answer", "table_hash", "right"),
+    ("rule", "answer", "state", "right"),
     [
-        ("fc", None, "a" * 32, False),  # nothing was committed
-        ("fc", [], "a" * 32, True),
-        ("fc", [], "b" * 32, False),
-        ("fc", 7, "a" * 32, False),  # a bare number ends AgentBench's episode in an error
-        ("v02", None, "a" * 32, True),
-        ("strict", None, "a" * 32, False),
-        ("strict", [], "a" * 32, True),
+        ("fc", None, GOLD, False),  # nothing was committed
+        ("fc", [], GOLD, True),
+        ("fc", [], [[("1", "x")]], False),
+        ("fc", [], None, False),  # grown too large to be read
+        ("fc", 7, GOLD, False),  # a bare number ends AgentBench's episode in an error
+        ("v02", None, GOLD, True),
+        ("strict", None, GOLD, False),
+        ("strict", [], GOLD, True),
+        ("strict", [], None, False),
+        ("fc", [], [[("1,x", None), ("2,y", None)]], True),  # the official hash joins cells by commas
+        ("strict", [], [[("1,x", None), ("2,y", None)]], False),
     ],
 )
-def test_a_mutation_is_judged_by_its_tables(rule: str, answer: object, table_hash: str, right: bool) -> None:
-    assert verdict(UPDATE, answer, table_hash, rule) is right  # type: ignore[arg-type]
+def test_a_mutation_is_judged_by_its_tables(rule: str, answer: object, state: Any, right: bool) -> None:
+    assert verdict(INSERT, answer, state, rule) is right  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("rule", ["fc", "v02", "strict"])
