@@ -14,6 +14,7 @@ from envs.dbbench.limits import TooLarge
 from envs.dbbench.mysql.dialect import Plan, plan
 from envs.dbbench.mysql.errors import USER, MySQLError
 from envs.dbbench.mysql.scope import Schema
+from envs.dbbench.mysql.strict import strict_mode
 from envs.dbbench.task import Table
 
 _log = logging.getLogger(__name__)
@@ -63,7 +64,8 @@ class SQLiteBackend:
             return Reply.of(list(todo.rows))
         assert self._connection is not None
         try:
-            rows = self._connection.run(todo.sql, todo.params or {}, self._deadline)
+            with strict_mode(todo.strict):
+                rows = self._connection.run(todo.sql, todo.params or {}, self._deadline)
             if todo.sorting is not None:
                 rows = todo.sorting.apply(rows)
             if todo.converts:

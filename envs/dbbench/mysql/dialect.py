@@ -23,7 +23,7 @@ class Plan:
     """What a statement comes to: SQL for SQLite with its parameters, or rows known without it, or an error.
 
     `converters` has for each column what makes the driver's value of SQLite's, or None; `sorting` orders the rows,
-    whose last cells are then the keys. `transaction`: begin, commit or rollback.
+    whose last cells are then the keys. `transaction`: begin, commit or rollback. `strict`: warnings are errors.
     """
 
     sql: str = ""
@@ -33,6 +33,7 @@ class Plan:
     error: MySQLError | None = None
     transaction: str = ""
     sorting: Sorting | None = None
+    strict: bool = False
 
     @property
     def converts(self) -> bool:
@@ -62,7 +63,8 @@ def _planned(statement: Statement, schema: Schema) -> Plan:
     if isinstance(statement, Show):
         return Plan(rows=tuple(catalogue.show(schema, statement)))
     checks.check(statement, schema)
-    t = QueryTranslator(schema)
+    changes_rows = isinstance(statement, Insert | Update | Delete)
+    t = QueryTranslator(schema, strict=changes_rows)
     t.common = []
     if isinstance(statement, Insert | Update | Delete):
         if isinstance(statement, Insert):
@@ -71,7 +73,7 @@ def _planned(statement: Statement, schema: Schema) -> Plan:
             text = changes.update(t, statement)
         else:
             text = changes.delete(t, statement)
-        return Plan(text, t.params)
+        return Plan(text, t.params, strict=not statement.ignore)
     output = t.query(statement, None)
     converters = tuple(converter(type_) for type_ in output.types)
     if isinstance(statement, Select) and (unsorted := t.last_block.unsorted()):

@@ -61,8 +61,10 @@ TEXTS: dict[int, tuple[str, str]] = {
     1250: ("42000", "Table '{}' from one of the SELECTs cannot be used in {}"),
     1253: ("42000", "COLLATION '{}' is not valid for CHARACTER SET '{}'"),
     1273: ("HY000", "Unknown collation: '{}'"),
+    1264: ("22003", "Out of range value for column '{}' at row {}"),
     1288: ("HY000", "The target table {} of the {} is not updatable"),
     1290: ("HY000", "The MySQL server is running with the {} option so it cannot execute this statement"),
+    1292: ("22007", "{} value: '{}'"),
     1295: ("HY000", "This command is not supported in the prepared statement protocol yet"),
     1300: ("HY000", "Invalid utf8mb4 character string: '{}'"),
     1305: ("42000", "{} {} does not exist"),
@@ -70,6 +72,7 @@ TEXTS: dict[int, tuple[str, str]] = {
     1353: ("HY000", "In definition of view, derived table or common table expression, SELECT list and column names "
            "list have different column counts"),
     1365: ("22012", "Division by 0"),
+    1366: ("HY000", "Incorrect {} value: '{}' for column '{}' at row {}"),
     1370: ("42000", "{} command denied to user '{}'@'localhost' for routine '{}'"),
     1411: ("HY000", "Incorrect {} value: '{}' for function {}"),
     1425: ("42000", "Too-big scale {} specified for column '{}'. Maximum is {}."),
@@ -80,6 +83,7 @@ TEXTS: dict[int, tuple[str, str]] = {
         "Thread stack overrun:  {} bytes used of a 1048576 byte stack, and 20000 bytes needed.  Use 'mysqld "
         "--thread_stack=#' to specify a bigger stack.",
     ),
+    1441: ("22008", "Datetime function: {} field overflow"),
     1525: ("HY000", "Incorrect {} value: '{}'"),
     1582: ("42000", "Incorrect parameter count in the call to native function '{}'"),
     1583: ("42000", "Incorrect parameters in the call to native function '{}'"),
@@ -88,6 +92,7 @@ TEXTS: dict[int, tuple[str, str]] = {
         "FUNCTION {} does not exist. Check the 'Function Name Parsing and Resolution' section in the Reference Manual",
     ),
     1690: ("22003", "{} value is out of range in '{}'"),
+    3020: ("2201E", "Invalid argument for logarithm"),
     3024: ("HY000", "Query execution was interrupted, maximum statement execution time exceeded"),
     3028: (
         "HY000",

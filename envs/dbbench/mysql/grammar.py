@@ -141,16 +141,23 @@ class _Parser(QueryParser):
     def _update(self) -> Update:
         self.at += 1
         self.accept("LOW_PRIORITY")
-        self.accept("IGNORE")
+        ignore = self.accept("IGNORE")
         source = self._from()
         self.expect("SET")
         assignments = self._assignments()
-        return Update(source, assignments, *self._affected())
+        return Update(source, assignments, *self._affected(), ignore)
 
     def _delete(self) -> Delete:
         self.at += 1
+        ignore = False
         while self.key in ("LOW_PRIORITY", "QUICK", "IGNORE"):
+            ignore |= self.key == "IGNORE"
             self.at += 1
+        delete = self._delete_rows()
+        delete.ignore = ignore
+        return delete
+
+    def _delete_rows(self) -> Delete:
         if self.key != "FROM":
             return self._delete_joined()
         self.expect("FROM")

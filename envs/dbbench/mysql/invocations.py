@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from envs.dbbench.mysql import calls
+from envs.dbbench.mysql import calls, datecalls
 from envs.dbbench.mysql.errors import MySQLError
 from envs.dbbench.mysql.functions import FUNCTIONS
 from envs.dbbench.mysql.scope import Scope
@@ -30,6 +30,7 @@ from envs.dbbench.mysql.types import (
 )
 from envs.dbbench.mysql.words import AGGREGATES, WINDOW_FUNCTIONS
 
+assert datecalls.LIBRARIES  # imported for the handlers that it registers
 _WINDOW_ARITY = {"FIRST_VALUE": (1, 1), "LAST_VALUE": (1, 1), "NTH_VALUE": (2, 2), "NTILE": (1, 1), "LAG": (1, 3),
                  "LEAD": (1, 3)}  # fmt: skip
 _WINDOW_TYPES = {"CUME_DIST": DOUBLE, "PERCENT_RANK": DOUBLE}

@@ -9,6 +9,7 @@ from envs.dbbench.mysql.casts import cast
 from envs.dbbench.mysql.errors import MySQLError
 from envs.dbbench.mysql.functions import FUNCTIONS
 from envs.dbbench.mysql.scope import Binding, Schema, Scope
+from envs.dbbench.mysql.temporal import parse_moment, read_time
 from envs.dbbench.mysql.tree import (
     Call,
     Case,
@@ -67,12 +68,14 @@ class Output(NamedTuple):
 class Translator:
     """Translates the expressions of one statement. Queries are the subclass's (queries.py).
 
+    `strict`: the statement changes rows, so that SQL is needed which sees what MySQL would warn of (strict.py).
     `params` are the statement's constants by name; `sql_of` and `bound` remember, by the node's identity, what each
     expression became, for the checks behind.
     """
 
-    def __init__(self, schema: Schema) -> None:
+    def __init__(self, schema: Schema, strict: bool = False) -> None:
         self.schema = schema
+        self.strict = strict
         self.params: dict[str, str | int | float | None] = {}
         self.sql_of: dict[int, str] = {}
         self.bound: dict[int, Binding] = {}
@@ -137,10 +140,8 @@ class Translator:
         return self._temporal_literal(node)
 
     def _temporal_literal(self, node: Literal) -> Value:
-        name, kind = {"date": ("cast_date", DATE), "time": ("cast_time", TIME)}.get(
-            node.kind, ("cast_datetime", DATETIME)
-        )
-        text = FUNCTIONS[name].call(node.value)
+        kind = {"date": DATE, "time": TIME, "datetime": DATETIME}[node.kind]
+        text = FUNCTIONS[f"cast_{node.kind}"].call(node.value) if _is_temporal(node) else None
         if text is None:
             raise MySQLError(1525, node.kind.upper(), node.value)
         return Value(self.param(text), kind, constant=True)
@@ -189,7 +190,7 @@ class Translator:
         if operator in ("and", "or", "xor"):
             return operators.logical(operator, operands)
         if operator in ("+", "-", "*", "/", "%", "div"):
-            return operators.arithmetic(operator, *operands)
+            return operators.arithmetic(operator, *operands, strict=self.strict)
         if operator in ("|", "&", "^", "<<", ">>"):
             return operators.bitwise(operator, *operands)
         if operator == "not":
@@ -323,7 +324,7 @@ class Translator:
         return Value(f"(CASE {branches} ELSE {convert(otherwise, type_)} END)", type_)
 
     def _cast(self, node: Cast, scope: Scope) -> Value:
-        return cast(self.scalar(node.operand, scope), node)
+        return cast(self.scalar(node.operand, scope), node, self.strict)
 
     def _interval(self, node: Interval, scope: Scope) -> Value:
         return calls.interval(self, self.scalar(node.base, scope), self.scalar(node.amount, scope), node)
@@ -344,6 +345,14 @@ _METHODS = {
     Literal: "_literal", Column: "_column", Operation: "_operation", Subquery: "_subquery", Case: "_case",
     Cast: "_cast", Row: "_row", Interval: "_interval", Variable: "_variable", Call: "_call",
 }  # fmt: skip
+
+
+def _is_temporal(node: Literal) -> bool:
+    """Whether the text of DATE '..', TIME '..' or TIMESTAMP '..' is such a value in full."""
+    if node.kind == "time":
+        return ":" in node.value and read_time(node.value)[1]
+    moment = parse_moment(node.value)
+    return moment is not None and not moment.excess and moment.has_time == (node.kind == "datetime")
 
 
 def _compare_rows(operator: str, left: list[Value], right: list[Value]) -> str:

@@ -230,6 +230,7 @@ class Update:
     where: Node | None
     order: list[OrderItem]
     limit: Node | None
+    ignore: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -241,6 +242,7 @@ class Delete:
     where: Node | None
     order: list[OrderItem]
     limit: Node | None
+    ignore: bool = False
 
 
 @dataclass(slots=True, eq=False)
