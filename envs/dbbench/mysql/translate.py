@@ -21,8 +21,10 @@ from envs.dbbench.mysql.tree import (
     Operation,
     OrderItem,
     Row,
+    SetOperation,
     Subquery,
     Variable,
+    With,
     children,
 )
 from envs.dbbench.mysql.types import (
@@ -258,6 +260,7 @@ class Translator:
         sql, types, _ = self.query(subquery.query, scope)
         if len(types) != value.columns:
             raise MySQLError(1241, value.columns)
+        _check_limit(subquery.query)
         item = Value("o0", types[0])
         operator, test = node.operator, subquery.test
         if test == "in" or (operator, test) in (("=", "any"), ("<>", "all")):
@@ -279,6 +282,7 @@ class Translator:
             sql, types, _ = self.query(rest[0].query, scope)
             if len(types) != len(values):
                 raise MySQLError(1241, len(values))
+            _check_limit(rest[0].query)
             names = [Value(f"o{i}", type_) for i, type_ in enumerate(types)]
             pairs = [operators.comparable(a, b) for a, b in zip(values, names, strict=True)]
             rights = ", ".join(right for _, right in pairs)
@@ -345,6 +349,17 @@ _METHODS = {
     Literal: "_literal", Column: "_column", Operation: "_operation", Subquery: "_subquery", Case: "_case",
     Cast: "_cast", Row: "_row", Interval: "_interval", Variable: "_variable", Call: "_call",
 }  # fmt: skip
+
+
+def _check_limit(query: Query) -> None:
+    """Raises 1235 for a LIMIT in the subquery of IN, ANY, SOME or ALL; those of derived tables within do not count."""
+    if isinstance(query, With):
+        _check_limit(query.body)
+    elif query.limit is not None:
+        raise MySQLError(1235, "LIMIT & IN/ALL/ANY/SOME subquery")
+    elif isinstance(query, SetOperation):
+        _check_limit(query.left)
+        _check_limit(query.right)
 
 
 def _is_temporal(node: Literal) -> bool:
