@@ -171,7 +171,9 @@ def test_refusals_have_mysqls_number_and_text(sql: str, refusal: str) -> None:
         ("DELETE FROM Players WHERE a = 1 ORDER BY b", "a", "where clause"),
     ],
 )
-def test_the_unknown_column_that_is_named_is_the_one_that_mysql_resolves_first(sql: str, name: str, clause: str) -> None:
+def test_the_unknown_column_that_is_named_is_the_one_that_mysql_resolves_first(
+    sql: str, name: str, clause: str
+) -> None:
     assert error(sql) == f"1054 (42S22): Unknown column '{name}' in '{clause}'"
 
 
