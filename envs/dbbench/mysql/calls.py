@@ -214,6 +214,11 @@ def _hex(t: Translator, arguments: list[Value], call: Call) -> Value:
     return Value(f"m_hex({arguments[0].sql})", TEXT)
 
 
+@handles("BIN OCT", 1)
+def _other_base(t: Translator, arguments: list[Value], call: Call) -> Value:
+    return Value(f"m_conv({as_text(arguments[0])}, 10, {2 if call.name == 'BIN' else 8})", TEXT)
+
+
 @handles("INTERVAL", 2, 99)
 def _interval(t: Translator, arguments: list[Value], call: Call) -> Value:
     first, *bounds = (as_double(argument) for argument in arguments)
@@ -234,6 +239,9 @@ def _str_to_date(t: Translator, arguments: list[Value], call: Call) -> Value:
 
 def interval(t: Translator, base: Value, amount: Value, node: Interval) -> Value:
     """DATE_ADD and `date + INTERVAL`: a string stays a string."""
+    if amount.type.kind == "text" and "_" not in node.unit:
+        exact = node.unit == "SECOND"
+        amount = Value(as_decimal(amount), decimal(30)) if exact else Value(as_integer(amount), INT)
     sql = f"m_add_interval({as_moment(base)}, {as_text(amount)}, {t.param(node.unit)}, {node.sign})"
     fine = node.unit in ("MICROSECOND", "SECOND", "MINUTE", "HOUR") or ("_" in node.unit and node.unit != "YEAR_MONTH")
     if base.type.kind == "date":

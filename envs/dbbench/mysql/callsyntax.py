@@ -245,6 +245,14 @@ class CallParser(TokenReader):
         self.expect(",")
         return Call(f"TIMESTAMPDIFF {unit}", [first, self.expression()])
 
+    def _arguments_get_format(self) -> Node:
+        kind = self.key
+        if kind not in ("DATE", "TIME", "DATETIME", "TIMESTAMP"):
+            self.fail()
+        self.at += 1
+        self.expect(",")
+        return Call(f"GET_FORMAT {kind}", [self.expression()])
+
     def _arguments_timestampadd(self) -> Node:
         unit = self.unit()
         self.expect(",")

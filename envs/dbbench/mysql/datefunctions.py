@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 from collections.abc import Callable
 
 from envs.dbbench.mysql.datearguments import read_date, read_datetime, read_micros
@@ -49,7 +50,6 @@ _part("MONTHNAME", lambda m: MONTHS[m.month - 1] if m.month else None, TEXT)
 _part("DAYNAME", lambda m: DAYS[(day_number(m) + 5) % 7], TEXT, whole=True)
 _part("DATE", lambda m: m.date_text(), DATE, whole=True)
 _part("LAST_DAY", lambda m: _last_day(m), DATE)
-_part("datetime", lambda m: f"{m.date_text()} {m.time_text()}", DATETIME)
 
 
 def _last_day(moment: Moment) -> str | None:
@@ -58,6 +58,45 @@ def _last_day(moment: Moment) -> str | None:
         return None
     first = datetime.date(moment.year + moment.month // 12, moment.month % 12 + 1, 1)
     return (first - datetime.timedelta(days=1)).isoformat()
+
+
+@function("datetime", "d", DATETIME)
+def to_datetime(text: str) -> str | None:
+    moment = read_datetime(text, whole=True)
+    return None if moment is None else f"{moment.date_text()} {moment.time_text()}"
+
+
+@function("TO_SECONDS", "d", INT)
+def to_seconds(text: str) -> int | None:
+    moment = read_datetime(text, whole=True)
+    if moment is None or not moment.year:
+        return None
+    return (day_number(moment) * 24 + moment.hour) * 3600 + moment.minute * 60 + moment.second
+
+
+@function("CONVERT_TZ", "dtt", DATETIME)
+def convert_tz(text: str, source: str, target: str) -> str | None:
+    """Between offsets; the server has no table of named zones but SYSTEM, which is UTC here."""
+    start, end = _offset(source), _offset(target)
+    moment = read_datetime(text, whole=True) if start is not None and end is not None else None
+    if moment is None or start is None or end is None or not moment.year:
+        return None
+    try:
+        return Moment.of(moment.python() + datetime.timedelta(minutes=end - start), True).text()
+    except OverflowError:
+        return None
+
+
+def _offset(zone: str) -> int | None:
+    """The minutes east of UTC of `+05:30`, None for an unknown zone."""
+    if zone.upper() == "SYSTEM":
+        return 0
+    match = re.fullmatch(r"([+-])([0-9]{1,2}):([0-9]{2})", zone)
+    if match is None or int(match.group(3)) > 59:
+        return None
+    minutes = int(match.group(2)) * 60 + int(match.group(3))
+    minutes = -minutes if match.group(1) == "-" else minutes
+    return minutes if -839 <= minutes <= 840 else None
 
 
 @function("WEEK", "d|i", INT)
@@ -101,15 +140,20 @@ def time_to_sec(text: str) -> int | None:
     return None if micros is None else int(micros / 1_000_000)
 
 
-@function("SEC_TO_TIME", "r", TIME)
-def sec_to_time(seconds: float) -> str:
+@function("seconds_time", "r", TIME)
+def seconds_time(seconds: float) -> str:
+    """SEC_TO_TIME."""
+    if abs(seconds) > 3_020_399:
+        warn_value("time", f"{seconds:g}")
     return time_text(round(max(min(seconds, 3020399), -3020399) * 1_000_000))
 
 
-@function("MAKETIME", "iir", TIME)
-def maketime(hour: int, minute: int, second: float) -> str | None:
+@function("clock_time", "iir", TIME)
+def clock_time(hour: int, minute: int, second: float) -> str | None:
     if not 0 <= minute < 60 or not 0 <= second < 60:
         return None
+    if abs(hour) > 838:
+        warn_value("time", f"{hour}:{minute:02d}:{int(second):02d}")
     micros = min((abs(hour) * 60 + minute) * 60_000_000 + round(second * 1_000_000), 3_020_399_000_000)
     return time_text(-micros if hour < 0 else micros)
 

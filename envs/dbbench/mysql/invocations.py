@@ -76,6 +76,8 @@ class CallTranslator(Translator):
             return calls.plain(FUNCTIONS[f"trim_{rest.lower()}"], arguments)
         if head == "EXTRACT":
             return calls.extract(self, rest, arguments[0])
+        if head == "GET_FORMAT":
+            return datecalls.get_format(self, rest, arguments[0])
         if head == "TIMESTAMPDIFF":
             unit = Value(self.param(rest), TEXT)
             return calls.plain(FUNCTIONS["timestampdiff"], [unit, *arguments])

@@ -207,6 +207,24 @@ def test_show_and_describe() -> None:
     assert column(sql) == ["Team", "City"]
 
 
+def test_columns_come_by_place_where_the_order_is_nobodys() -> None:
+    assert column("SELECT column_name FROM information_schema.columns WHERE table_name = 'Clubs'") == ["Team", "City"]
+    schemata = "SELECT schema_name FROM information_schema.schemata ORDER BY 1"
+    assert column(schemata) == ["dbbx", "information_schema", "performance_schema"]
+
+
+def test_recursion_ends_where_the_server_ends_it() -> None:
+    endless = "WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s{}) SELECT {} FROM s{}"
+    aborted = (
+        "3636 (HY000): Recursive query aborted after 1001 iterations. Try increasing @@cte_max_recursion_depth to a "
+        "larger value."
+    )
+    assert error(endless.format("", "COUNT(*)", "")) == aborted
+    assert error(endless.format("", "n", " LIMIT 3")) == aborted
+    assert column(endless.format(" LIMIT 3", "n", "")) == [1, 2, 3]
+    assert column(endless.format(" WHERE n < 1000", "COUNT(*)", "")) == [1000]
+
+
 def test_inserts_keep_what_a_text_column_keeps() -> None:
     sql = "INSERT INTO Clubs (Team) VALUES (12.50), (1/3), (TRUE), (1e20), (DATE('2020-01-01')), (NULL), (DEFAULT)"
     found = after(sql, query="SELECT Team FROM Clubs")[3:]

@@ -32,6 +32,10 @@ REFUSED = [
     ("ROUND('x')", "1292 (22007): Truncated incorrect DOUBLE value: 'x'"),
     ("LEFT(Name, 'two')", "1292 (22007): Truncated incorrect INTEGER value: 'two'"),
     ("CONV(Note, 10, 2)", "1292 (22007): Truncated incorrect DECIMAL value: 'captain'"),
+    ("BIN(Note)", "1292 (22007): Truncated incorrect DECIMAL value: 'captain'"),
+    ("SEC_TO_TIME(Note)", "1366 (HY000): Incorrect DECIMAL value: '0' for column '' at row -1"),
+    ("MAKETIME(1, 2, 'x')", "1292 (22007): Truncated incorrect DECIMAL value: 'x'"),
+    ("TIMESTAMP(Name)", "1292 (22007): Incorrect datetime value: 'José'"),
     ("LN(0)", "3020 (2201E): Invalid argument for logarithm"),
     ("LOG(1, 5)", "3020 (2201E): Invalid argument for logarithm"),
     ("YEAR(Born)", "1292 (22007): Truncated incorrect date value: '12 May 1991'"),
@@ -52,6 +56,8 @@ REFUSED = [
     ("TIMESTAMPDIFF(YEAR, Born, '2020-01-01')", "1292 (22007): Incorrect datetime value: '12 May 1991'"),
     ("DATE_ADD(Born, INTERVAL 1 DAY)", "1292 (22007): Incorrect datetime value: '12 May 1991'"),
     ("DATE_ADD('9999-12-31', INTERVAL 1 DAY)", "1441 (22008): Datetime function: datetime field overflow"),
+    ("NOW() + INTERVAL 'two' DAY", "1292 (22007): Truncated incorrect INTEGER value: 'two'"),
+    ("NOW() + INTERVAL Note SECOND", "1366 (HY000): Incorrect DECIMAL value: '0' for column '' at row -1"),
     ("HOUR(Name)", "1292 (22007): Truncated incorrect time value: 'José'"),
     ("TIME_TO_SEC('10:99:00')", "1292 (22007): Truncated incorrect time value: '10:99:00'"),
     ("EXTRACT(MINUTE FROM Name)", "1292 (22007): Truncated incorrect time value: 'José'"),
@@ -86,7 +92,7 @@ def test_a_change_is_refused_where_a_query_only_warns(expression: str, refusal: 
         "REPLACE(Fee, '%', '') + 0", "CAST('7 goals' AS DECIMAL)", "CAST(' 7' AS SIGNED)", "CAST('-7' AS SIGNED)",
         "' 7 ' + 1", "NULL / 0", "NULL % 0", "CAST(NULL AS SIGNED)", "STR_TO_DATE(NULL, '%Y')", "MAKEDATE(2021, 0)",
         "YEAR('2021-00-00')", "DATE('2021-03-04 10:20')", "SQRT(-1)", "STR_TO_DATE('4.3.21', '%d.%m.%y')",
-        "IF(0, 1 / 0, 2)", "CASE WHEN 1 THEN 1 ELSE CAST('x' AS SIGNED) END", "Note > 5", "CONV('7 goals', 10, 2)",
+        "CURDATE() + INTERVAL Note DAY", "IF(0, 1 / 0, 2)", "CASE WHEN 1 THEN 1 ELSE CAST('x' AS SIGNED) END", "Note > 5", "CONV('7 goals', 10, 2)",
     ],
 )  # fmt: skip
 def test_a_change_may_do_what_mysql_does_not_warn_of(expression: str) -> None:
