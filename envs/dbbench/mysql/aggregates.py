@@ -12,6 +12,7 @@ from typing import Any
 
 from envs.dbbench.mysql.collation import sort_key
 from envs.dbbench.mysql.errors import MySQLError
+from envs.dbbench.mysql.filesort import Sorting
 
 GROUP_CONCAT_BYTES = 1024  # group_concat_max_len
 MAX_GROUP_TEXT = 20_000_000
@@ -206,9 +207,28 @@ class Bits(Aggregate):
         return result if result < 2**63 else f"{result:020d}"
 
 
+class Filesort(Aggregate):
+    """The numbers of the rows that an ORDER BY with LIMIT keeps, in order, as `,3,1,`. Cells: the number of descending
+    flags as bits, the limit, the offset, and the row's keys."""
+
+    def __init__(self) -> None:
+        self.keys: list[tuple[Any, ...]] = []
+        self.sorting = Sorting((), 0, 0)
+
+    def step(self, *cells: Any) -> None:
+        if not self.keys:
+            flags, limit, offset, *keys = cells
+            self.sorting = Sorting(tuple(bool(flags >> i & 1) for i in range(len(keys))), limit, offset)
+        self.keys.append(cells[3:])
+
+    def value(self) -> Any:
+        return "".join(f",{place + 1}" for place in self.sorting.places(self.keys)) + ","
+
+
 AGGREGATES: dict[str, type[Aggregate]] = {
     "decimal_sum": DecimalSum, "decimal_avg": DecimalAverage, "first": First, "one": One,
     "count_distinct": CountDistinct, "group_concat": GroupConcat, "variance": Variance, "bits": Bits,
+    "filesort": Filesort,
 }  # fmt: skip
 
 

@@ -90,6 +90,20 @@ def between(value: Value, low: Value, high: Value, negated: bool) -> str:
     return f"(NOT {sql})" if negated else sql
 
 
+def compare_rows(operator: str, left: list[Value], right: list[Value]) -> str:
+    """SQL of a comparison of two rows, item by item."""
+    if operator in ("=", "<=>", "in"):
+        word = "<=>" if operator == "<=>" else "="
+        return "(" + " AND ".join(compare(word, a, b) for a, b in zip(left, right, strict=True)) + ")"
+    if operator == "<>":
+        return "(" + " OR ".join(compare("<>", a, b) for a, b in zip(left, right, strict=True)) + ")"
+    strict = operator[0]
+    sql = compare(operator, left[-1], right[-1])
+    for a, b in zip(reversed(left[:-1]), reversed(right[:-1]), strict=True):
+        sql = f"({compare(strict, a, b)} OR ({compare('=', a, b)} AND {sql}))"
+    return sql
+
+
 def contains(value: Value, items: list[Value], negated: bool) -> str:
     """`value IN (items)`: each item compares by its own type."""
     groups: dict[str, list[str]] = {}

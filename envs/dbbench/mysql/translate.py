@@ -288,14 +288,26 @@ class Translator:
             rights = ", ".join(right for _, right in pairs)
             lefts = ", ".join(left_sql for left_sql, _ in pairs)
             return f"(({lefts}) {'NOT ' if node.negated else ''}IN (SELECT {rights} FROM ({sql})))"
+        if isinstance(rest[0], Subquery) and node.operator != "in":
+            return self._row_subquery(node.operator, values, rest[0].query, scope)
         alternatives = []
         for other in rest:
             if not isinstance(other, Row) or len(other.items) != len(values):
                 raise MySQLError(1241, len(values))
             others = [self.scalar(item, scope) for item in other.items]
-            alternatives.append(_compare_rows(node.operator, values, others))
+            alternatives.append(operators.compare_rows(node.operator, values, others))
         sql = " OR ".join(alternatives)
         return f"(NOT ({sql}))" if node.negated else f"({sql})"
+
+    def _row_subquery(self, operator: str, values: list[Value], query: Query, scope: Scope) -> str:
+        """`(a, b) = (SELECT ..)`, which must have one row at most."""
+        sql, types, _ = self.query(query, scope)
+        if len(types) != len(values):
+            raise MySQLError(1241, len(values))
+        names = [Value(f"o{i}", type_) for i, type_ in enumerate(types)]
+        comparison = operators.compare_rows(operator, values, names)
+        several = f"SELECT COUNT(*) FROM (SELECT 1 FROM ({sql}) LIMIT 2)"
+        return f"(CASE WHEN ({several}) > 1 THEN m_fail(1242) ELSE (SELECT {comparison} FROM ({sql})) END)"
 
     def _row(self, node: Row, scope: Scope) -> Value:
         raise MySQLError(1241, 1)
@@ -368,19 +380,6 @@ def _is_temporal(node: Literal) -> bool:
         return ":" in node.value and read_time(node.value)[1]
     moment = parse_moment(node.value)
     return moment is not None and not moment.excess and moment.has_time == (node.kind == "datetime")
-
-
-def _compare_rows(operator: str, left: list[Value], right: list[Value]) -> str:
-    if operator in ("=", "<=>", "in"):
-        word = "<=>" if operator == "<=>" else "="
-        return "(" + " AND ".join(operators.compare(word, a, b) for a, b in zip(left, right, strict=True)) + ")"
-    if operator == "<>":
-        return "(" + " OR ".join(operators.compare("<>", a, b) for a, b in zip(left, right, strict=True)) + ")"
-    strict = operator[0]
-    sql = operators.compare(operator, left[-1], right[-1])
-    for a, b in zip(reversed(left[:-1]), reversed(right[:-1]), strict=True):
-        sql = f"({operators.compare(strict, a, b)} OR ({operators.compare('=', a, b)} AND {sql}))"
-    return sql
 
 
 def contains_aggregate(node: Node) -> bool:

@@ -184,6 +184,24 @@ def test_subqueries_with_a_limit_are_refused_only_as_sets() -> None:
     assert column(f"SELECT Name FROM Players WHERE Team IN (SELECT Team FROM ({limited}) x)") == ["Anna", "Øystein"]
 
 
+def test_the_row_that_a_limit_keeps_among_ties_is_the_servers_in_subqueries_too() -> None:
+    query = "SELECT Name FROM Players ORDER BY Team = 'nobody' DESC, `Height (m)` LIMIT 2"
+    assert column(f"SELECT x.Name FROM ({query}) x") == column(query)
+    one = query.replace("LIMIT 2", "LIMIT 1")
+    assert column(f"SELECT Name FROM Players WHERE BINARY Name = ({one})") == column(one)
+    latest = "SELECT Name FROM Players q WHERE q.Team = p.Team ORDER BY 1 = 1, Born DESC LIMIT 1"
+    assert column(f"SELECT ({latest}) FROM Players p WHERE Team = 'Ajax'") == ["Øystein", "Øystein"]
+    assert column("SELECT Name FROM (SELECT Name FROM Players WHERE 0 ORDER BY Team LIMIT 1) x") == []
+
+
+def test_a_row_compares_with_the_row_of_a_subquery() -> None:
+    assert column("SELECT Name FROM Players WHERE (Team, Goals) = (SELECT 'ajax', '07')") == ["Anna"]
+    assert column("SELECT Name FROM Players WHERE (Team, Goals) <> (SELECT 'ajax', '07') LIMIT 1") == ["José"]
+    assert column("SELECT (1, 2) = (SELECT 1, 2 FROM Clubs WHERE 0)") == [None]
+    assert error("SELECT (1, 2) = (SELECT 1, 2 FROM Clubs)") == "1242 (21000): Subquery returns more than 1 row"
+    assert error("SELECT (1, 2) = (SELECT 1)") == "1241 (21000): Operand should contain 2 column(s)"
+
+
 def test_a_constant_in_where_determines_a_column_beside_aggregates() -> None:
     assert rows("SELECT Name, COUNT(*) FROM Players WHERE Name = 'anna'") == [("Anna", 1)]
 
