@@ -16,7 +16,6 @@ from envs.dbbench.mysql.tree import (
 )
 from envs.dbbench.mysql.types import Value, ordered, sort_key
 
-
 _FEW = 50
 
 
@@ -81,7 +80,8 @@ class Block:
         place = "instr(chosen, ',' || n || ',')"
         return (
             f"WITH {table} AS MATERIALIZED (SELECT *, ROW_NUMBER() OVER () AS n FROM ({text})) "
-            f"SELECT {outs} FROM {table}, (SELECT m_filesort({flags}, {sorting.limit}, {sorting.offset}, {keys}) AS chosen FROM {table}) "
+            f"SELECT {outs} FROM {table}, "
+            f"(SELECT m_filesort({flags}, {sorting.limit}, {sorting.offset}, {keys}) AS chosen FROM {table}) "
             f"WHERE {place} ORDER BY {place}"
         )
 
