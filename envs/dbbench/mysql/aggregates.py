@@ -13,6 +13,7 @@ from typing import Any
 from envs.dbbench.mysql.collation import sort_key
 from envs.dbbench.mysql.errors import MySQLError
 from envs.dbbench.mysql.filesort import Sorting
+from envs.dbbench.mysql.strict import warn
 
 GROUP_CONCAT_BYTES = 1024  # group_concat_max_len
 MAX_GROUP_TEXT = 20_000_000
@@ -134,7 +135,7 @@ class GroupConcat(Aggregate):
         self.size += len(text) + sum(len(key[1]) for key in keys if isinstance(key[1], str))
         if self.size > MAX_GROUP_TEXT:
             raise MySQLError(1153)
-        self.rows.append((text[:GROUP_CONCAT_BYTES], keys))
+        self.rows.append((text[: GROUP_CONCAT_BYTES + 1], keys))
 
     def value(self) -> Any:
         if not self.rows:
@@ -145,7 +146,10 @@ class GroupConcat(Aggregate):
         for place in reversed(range(len(descending))):
             self.rows.sort(key=lambda row: row[1][place], reverse=descending[place])
         joined = separator.join(text for text, _ in self.rows)
-        raw = joined[:GROUP_CONCAT_BYTES].encode("utf-8", "replace")[:GROUP_CONCAT_BYTES]
+        raw = joined[: GROUP_CONCAT_BYTES + 1].encode("utf-8", "replace")
+        if len(raw) > GROUP_CONCAT_BYTES:
+            warn(1260, len(self.rows))
+        raw = raw[:GROUP_CONCAT_BYTES]
         return raw.decode("utf-8", "ignore")
 
 

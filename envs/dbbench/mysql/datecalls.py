@@ -48,6 +48,17 @@ def _maketime(t: Translator, arguments: list[Value], call: Call) -> Value:
     return Value(f"m_clock_time({as_integer(hour)}, {as_integer(minute)}, {_seconds(second)})", TIME)
 
 
+@handles("FROM_UNIXTIME", 1, 2)
+def _from_unixtime(t: Translator, arguments: list[Value], call: Call) -> Value:
+    seconds = arguments[0]
+    real = seconds.type.kind == "text" or seconds.type.real
+    digits = 6 if real else min(seconds.type.scale, 6)
+    sql = f"m_unix_datetime({as_decimal(seconds)}, {digits})"
+    if len(arguments) == 1:
+        return Value(sql, DATETIME)
+    return Value(f"m_date_format({sql}, {as_text(arguments[1])})", TEXT)
+
+
 _FORMATS = {
     "DATE": {"USA": "%m.%d.%Y", "EUR": "%d.%m.%Y", "INTERNAL": "%Y%m%d", "ISO": "%Y-%m-%d", "JIS": "%Y-%m-%d"},
     "DATETIME": {"USA": "%Y-%m-%d %H.%i.%s", "EUR": "%Y-%m-%d %H.%i.%s", "INTERNAL": "%Y%m%d%H%i%s",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import re
 from collections.abc import Callable
+from decimal import ROUND_HALF_UP, Decimal
 
 from envs.dbbench.mysql.datearguments import read_date, read_datetime, read_micros
 from envs.dbbench.mysql.dateformat import format_kind, format_moment, read_moment
@@ -289,12 +290,15 @@ def unix_timestamp(text: str) -> int | None:
     return max(seconds, 0)
 
 
-@function("FROM_UNIXTIME", "i|t", DATETIME)
-def from_unixtime(seconds: int, pattern: str | None = None) -> str | None:
-    if not 0 <= seconds <= 32536771199:
+@function("unix_datetime", "ti", DATETIME)
+def unix_datetime(seconds: str, digits: int) -> str | None:
+    """FROM_UNIXTIME of a DECIMAL, with digits behind the point as the number has."""
+    number = Decimal(seconds)
+    if not 0 <= number < 32_536_771_200:
         return None
-    moment = Moment.of(datetime.datetime.fromtimestamp(seconds, datetime.UTC), True)
-    return moment.text() if pattern is None else format_moment(moment, pattern[:1000])
+    micros = int((number * 1_000_000).to_integral_value(ROUND_HALF_UP))
+    text = Moment.of(datetime.datetime(1970, 1, 1) + datetime.timedelta(microseconds=micros), True).text()
+    return f"{text[:19]}.{micros % 1_000_000:06d}"[: 20 + digits] if digits else text[:19]
 
 
 @function("cast_date", "d", DATE)

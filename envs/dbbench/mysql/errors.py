@@ -66,6 +66,7 @@ TEXTS: dict[int, tuple[str, str]] = {
     1250: ("42000", "Table '{}' from one of the SELECTs cannot be used in {}"),
     1253: ("42000", "COLLATION '{}' is not valid for CHARACTER SET '{}'"),
     1273: ("HY000", "Unknown collation: '{}'"),
+    1260: ("HY000", "Row {} was cut by GROUP_CONCAT()"),
     1264: ("22003", "Out of range value for column '{}' at row {}"),
     1288: ("HY000", "The target table {} of the {} is not updatable"),
     1290: ("HY000", "The MySQL server is running with the {} option so it cannot execute this statement"),

@@ -64,7 +64,7 @@ def _comparable_dates(left: Value, right: Value) -> tuple[str, str]:
         return f"{left.sql} COLLATE m_text", right.sql
     if isinstance(text.literal, str):
         moment = parse_moment(text.literal)
-        if moment is None or moment.is_zero():
+        if moment is None or not moment.is_whole():
             raise MySQLError(1525, date.type.kind.upper(), text.literal)
         text_sql = f"'{moment.date_text()} {moment.time_text()}'"
     else:

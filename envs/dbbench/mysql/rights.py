@@ -61,7 +61,9 @@ def refusal(command: Command, schema: Schema) -> MySQLError | Unsupported | None
     special = {
         "CALL": (1370, "execute", USER, f"{database}.{name}"), "DROP TRIGGER": (1360,), "LOAD": (1045, USER),
         "LOAD LOCAL": (3948,), "GRANT GLOBAL": (1045, USER), "REVOKE GLOBAL": (1045, USER), "KILL": (1094, 0),
-        "USE": (1044, USER, name),
+        "USE": (1044, USER, name), "INSTALL PLUGIN": (1142, "INSERT", USER, "plugin"),
+        "UNINSTALL PLUGIN": (1142, "DELETE", USER, "plugin"), "INSTALL COMPONENT": (1142, "INSERT", USER, "component"),
+        "UNINSTALL COMPONENT": (1142, "DELETE", USER, "component"),
     }  # fmt: skip
     if verb in special and not (verb == "USE" and name.lower() in ("information_schema", "performance_schema")):
         return MySQLError(*special[verb])  # type: ignore[arg-type]

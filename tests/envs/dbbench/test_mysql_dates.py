@@ -52,6 +52,11 @@ date, moment, span = datetime.date, datetime.datetime, datetime.timedelta
         ("DATE_FORMAT('2024-03-12', GET_FORMAT(DATE, 'USA'))", "03.12.2024"),
         ("STR_TO_DATE('12.3.2024', GET_FORMAT(DATE, 'EUR'))", date(2024, 3, 12)),
         ("TIMESTAMP('2024-00-12')", None),
+        ("FROM_UNIXTIME(86400)", moment(1970, 1, 2)),
+        ("CONCAT(FROM_UNIXTIME(1.25))", "1970-01-01 00:00:01.25"),
+        ("CONCAT(FROM_UNIXTIME('7 s'))", "1970-01-01 00:00:07.000000"),
+        ("FROM_UNIXTIME('90000', '%e %H')", "2 01"),
+        ("FROM_UNIXTIME(-1)", None),
         ("SEC_TO_TIME('90.5 s')", span(seconds=90, milliseconds=500)),
         ("MAKETIME(1, '2', 'x')", span(hours=1, minutes=2)),
         ("'2024-02-28' + INTERVAL '1.9' DAY", "2024-02-29"),
@@ -88,6 +93,7 @@ def test_a_text_compares_with_a_date_as_a_date_and_one_that_is_none_comes_first(
 
 def test_a_constant_that_is_no_date_cannot_be_compared_with_one() -> None:
     assert error("SELECT CURDATE() > 'soon'") == "1525 (HY000): Incorrect DATE value: 'soon'"
+    assert error("SELECT CURDATE() < '2024-00-01'") == "1525 (HY000): Incorrect DATE value: '2024-00-01'"
     assert error("SELECT NOW() = '0000-00-00'") == "1525 (HY000): Incorrect DATETIME value: '0000-00-00'"
 
 

@@ -34,6 +34,8 @@ REFUSED = [
     ("CONV(Note, 10, 2)", "1292 (22007): Truncated incorrect DECIMAL value: 'captain'"),
     ("BIN(Note)", "1292 (22007): Truncated incorrect DECIMAL value: 'captain'"),
     ("SEC_TO_TIME(Note)", "1366 (HY000): Incorrect DECIMAL value: '0' for column '' at row -1"),
+    ("FROM_UNIXTIME(Note)", "1366 (HY000): Incorrect DECIMAL value: '0' for column '' at row -1"),
+    ("(SELECT GROUP_CONCAT(REPEAT(City, 200)) FROM Clubs)", "1260 (HY000): Row 1 was cut by GROUP_CONCAT()"),
     ("MAKETIME(1, 2, 'x')", "1292 (22007): Truncated incorrect DECIMAL value: 'x'"),
     ("TIMESTAMP(Name)", "1292 (22007): Incorrect datetime value: 'José'"),
     ("LN(0)", "3020 (2201E): Invalid argument for logarithm"),
