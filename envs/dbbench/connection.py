@@ -232,7 +232,7 @@ def _engine() -> Engine:
 @lru_cache
 def _authorizer(dialect: str) -> Callable[..., int]:
     """Refuses everything but SELECT, INSERT, UPDATE and DELETE on the episode's tables."""
-    own_table = re.compile(r"t\d+").fullmatch if dialect == "mysql" else None
+    own_table = re.compile(r"[tw]\d+").fullmatch if dialect == "mysql" else None
 
     def authorize(action: int, first: str | None, second: str | None, *_: object) -> int:
         if action in _ALLOWED_ACTIONS or (action == sqlite3.SQLITE_SAVEPOINT and second == _SAVEPOINT):

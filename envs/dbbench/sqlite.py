@@ -13,9 +13,12 @@ from envs.dbbench.connection import POOLS, Connection
 from envs.dbbench.image import Image, image_of
 from envs.dbbench.limits import TooLarge
 from envs.dbbench.mysql.dialect import Plan, plan
-from envs.dbbench.mysql.errors import USER, MySQLError
+from envs.dbbench.mysql.errors import USER, MySQLError, Unsupported
 from envs.dbbench.mysql.scope import Schema
+from envs.dbbench.mysql.strict import strict_mode
+from envs.dbbench.mysql.tree import Prepared
 from envs.dbbench.task import Table
+from envs.dbbench.transactions import Transactions
 from envs.errors import InternalError
 
 _log = logging.getLogger(__name__)
@@ -35,17 +38,19 @@ class SQLiteBackend:
         self._deadline = deadline
         self._image: Image
         self._connection: Connection | None = None
-        self._saved: bytes | None = None
+        self._statements: dict[str, str] = {}
+        self._transactions: Transactions
 
     def reset(self, tables: tuple[Table, ...]) -> None:
         image = image_of(tables, self._dialect)
-        self._saved = None
         if self._connection is not None and image is self._image:
             self._connection.load(image)
-            return
-        self.close()
-        self._image = image
-        self._connection = POOLS[self._dialect].take(image)
+        else:
+            self.close()
+            self._image = image
+            self._connection = POOLS[self._dialect].take(image)
+        self._transactions = Transactions(self._connection.save, self._connection.restore)
+        self._statements.clear()
 
     def execute(self, sql: str) -> Reply:
         if self._image.refusal is not None:
@@ -56,11 +61,17 @@ class SQLiteBackend:
         return self._execute_plan(planned(sql, self._image.schema))
 
     def _execute_plan(self, todo: Plan) -> Reply:
+        try:
+            if todo.transaction:
+                self._transactions.apply(todo.transaction, todo.savepoint)
+            if todo.kind == "changes":
+                self._transactions.before_change()
+        except MySQLError as error:
+            return Reply.failed(error)
         if todo.error is not None:
             return Reply.failed(todo.error)
-        if todo.transaction:
-            self._transaction(todo.transaction)
-            return Reply.of([])
+        if todo.prepared is not None:
+            return self._prepared(todo.prepared)
         if not todo.sql:
             return Reply.of(list(todo.rows))
         try:
@@ -78,12 +89,13 @@ class SQLiteBackend:
         except Exception as error:
             _log.exception("the MySQL layer failed on the result of a statement")
             raise InternalError(f"the MySQL layer failed on a result: {type(error).__name__}: {error}") from error
-        return Reply.of(rows)
+        return Reply.of(rows if todo.kind == "rows" else [])
 
     def _rows(self, todo: Plan) -> list[tuple[Any, ...]]:
         """The rows of a planned statement in MySQL's order, as its driver gives them."""
         assert self._connection is not None
-        rows = self._connection.run(todo.sql, todo.params or {}, self._deadline)
+        with strict_mode(todo.strict):
+            rows = self._connection.run(todo.sql, todo.params or {}, self._deadline)
         if todo.sorting is not None:
             rows = todo.sorting.apply(rows)
         if not todo.converts:
@@ -102,14 +114,24 @@ class SQLiteBackend:
         except (sqlite3.Error, sqlite3.Warning, TooLarge, MemoryError, OverflowError, ValueError) as error:
             return Reply.failed(_plainly(error))
 
-    def _transaction(self, what: str) -> None:
-        assert self._connection is not None
-        if what == "begin":
-            self._saved = self._connection.save()
-        elif what == "rollback" and self._saved is not None:
-            self._connection.restore(self._saved)
-        if what != "begin":
-            self._saved = None
+    def _prepared(self, statement: Prepared) -> Reply:
+        """PREPARE, EXECUTE and DEALLOCATE PREPARE. A statement is prepared as its text."""
+        name, sql = statement.name.lower(), statement.sql
+        if statement.action == "prepare":
+            if sql is None or "?" in sql:
+                return Reply.failed(Unsupported("PREPARE from a variable or with parameters"))
+            planned = plan(sql, self._image.schema)
+            if planned.error is not None or planned.prepared is not None:
+                return Reply.failed(planned.error or MySQLError(1295))
+            self._statements[name] = sql
+            return Reply.of([])
+        if name not in self._statements:
+            command = "EXECUTE" if statement.action == "execute" else "DEALLOCATE PREPARE"
+            return Reply.failed(MySQLError(1243, statement.name, command))
+        if statement.action == "execute":
+            return self.execute(self._statements[name])
+        del self._statements[name]
+        return Reply.of([])
 
     def dump(self, index: int) -> list[tuple[str | None, ...]]:
         if self._image.refusal is not None:

@@ -12,6 +12,8 @@ from typing import Any
 
 from envs.dbbench.mysql.collation import sort_key
 from envs.dbbench.mysql.errors import MySQLError
+from envs.dbbench.mysql.filesort import Sorting
+from envs.dbbench.mysql.strict import warn
 
 GROUP_CONCAT_BYTES = 1024  # group_concat_max_len
 MAX_GROUP_TEXT = 20_000_000
@@ -133,7 +135,7 @@ class GroupConcat(Aggregate):
         self.size += len(text) + sum(len(key[1]) for key in keys if isinstance(key[1], str))
         if self.size > MAX_GROUP_TEXT:
             raise MySQLError(1153)
-        self.rows.append((text[:GROUP_CONCAT_BYTES], keys))
+        self.rows.append((text[: GROUP_CONCAT_BYTES + 1], keys))
 
     def value(self) -> Any:
         if not self.rows:
@@ -144,7 +146,10 @@ class GroupConcat(Aggregate):
         for place in reversed(range(len(descending))):
             self.rows.sort(key=lambda row: row[1][place], reverse=descending[place])
         joined = separator.join(text for text, _ in self.rows)
-        raw = joined[:GROUP_CONCAT_BYTES].encode("utf-8", "replace")[:GROUP_CONCAT_BYTES]
+        raw = joined[: GROUP_CONCAT_BYTES + 1].encode("utf-8", "replace")
+        if len(raw) > GROUP_CONCAT_BYTES:
+            warn(1260, len(self.rows))
+        raw = raw[:GROUP_CONCAT_BYTES]
         return raw.decode("utf-8", "ignore")
 
 
@@ -206,9 +211,28 @@ class Bits(Aggregate):
         return result if result < 2**63 else f"{result:020d}"
 
 
+class Filesort(Aggregate):
+    """The numbers of the rows that an ORDER BY with LIMIT keeps, in order, as `,3,1,`. Cells: the number of descending
+    flags as bits, the limit, the offset, and the row's keys."""
+
+    def __init__(self) -> None:
+        self.keys: list[tuple[Any, ...]] = []
+        self.sorting = Sorting((), 0, 0)
+
+    def step(self, *cells: Any) -> None:
+        if not self.keys:
+            flags, limit, offset, *keys = cells
+            self.sorting = Sorting(tuple(bool(flags >> i & 1) for i in range(len(keys))), limit, offset)
+        self.keys.append(cells[3:])
+
+    def value(self) -> Any:
+        return "".join(f",{place + 1}" for place in self.sorting.places(self.keys)) + ","
+
+
 AGGREGATES: dict[str, type[Aggregate]] = {
     "decimal_sum": DecimalSum, "decimal_avg": DecimalAverage, "first": First, "one": One,
     "count_distinct": CountDistinct, "group_concat": GroupConcat, "variance": Variance, "bits": Bits,
+    "filesort": Filesort,
 }  # fmt: skip
 
 

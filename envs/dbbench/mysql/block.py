@@ -16,6 +16,8 @@ from envs.dbbench.mysql.tree import (
 )
 from envs.dbbench.mysql.types import Value, ordered, sort_key
 
+_FEW = 50
+
 
 class Block:
     """The text of one translated query block."""
@@ -36,6 +38,8 @@ class Block:
         self.where = f" WHERE {scope.finish(where, False)}" if where else ""
 
     def sql(self, extra: str) -> str:
+        if not extra and (chosen := self._chosen()):
+            return chosen
         if self.having and not self.keys:
             # SQLite wants an aggregate in the select list before it takes HAVING for one group.
             outs = ", ".join(f"o{i}" for i in range(len(self.scope.item_values)))
@@ -62,6 +66,24 @@ class Block:
         limit = int(node.limit.value) if isinstance(node.limit, Literal) else None
         offset = int(node.offset.value) if isinstance(node.offset, Literal) else 0
         return text, Sorting(tuple(item.descending for _, item in self.order), limit, offset)
+
+    def _chosen(self) -> str | None:
+        """A block with ORDER BY and a LIMIT of few rows, with those among ties that MySQL's filesort keeps."""
+        found = self.unsorted()
+        if found is None or found[1].limit is None or found[1].offset + found[1].limit > _FEW:
+            return None
+        text, sorting = found
+        table = f"w{self.scope.number}"
+        flags = sum(descending << i for i, descending in enumerate(sorting.descending))
+        keys = ", ".join(f"k{i}" for i in range(len(self.order)))
+        outs = ", ".join(f"o{i}" for i in range(len(self.scope.item_values)))
+        place = "instr(chosen, ',' || n || ',')"
+        return (
+            f"WITH {table} AS MATERIALIZED (SELECT *, ROW_NUMBER() OVER () AS n FROM ({text})) "
+            f"SELECT {outs} FROM {table}, "
+            f"(SELECT m_filesort({flags}, {sorting.limit}, {sorting.offset}, {keys}) AS chosen FROM {table}) "
+            f"WHERE {place} ORDER BY {place}"
+        )
 
     def _body(self, keys: list[str], extra: str) -> str:
         word = "SELECT DISTINCT" if self.node.distinct else "SELECT"

@@ -179,7 +179,7 @@ def _ceil(t: Translator, arguments: list[Value], call: Call) -> Value:
 
 @handles("MOD", 2)
 def _mod(t: Translator, arguments: list[Value], call: Call) -> Value:
-    return arithmetic("%", *arguments)
+    return arithmetic("%", *arguments, strict=t.strict)
 
 
 @handles("PI", 0)
@@ -214,6 +214,11 @@ def _hex(t: Translator, arguments: list[Value], call: Call) -> Value:
     return Value(f"m_hex({arguments[0].sql})", TEXT)
 
 
+@handles("BIN OCT", 1)
+def _other_base(t: Translator, arguments: list[Value], call: Call) -> Value:
+    return Value(f"m_conv({as_text(arguments[0])}, 10, {2 if call.name == 'BIN' else 8})", TEXT)
+
+
 @handles("INTERVAL", 2, 99)
 def _interval(t: Translator, arguments: list[Value], call: Call) -> Value:
     first, *bounds = (as_double(argument) for argument in arguments)
@@ -232,13 +237,11 @@ def _str_to_date(t: Translator, arguments: list[Value], call: Call) -> Value:
     return Value(f"m_{entry.name.lower()}({as_text(text)}, {as_text(pattern)})", entry.returns)
 
 
-@handles("TIMESTAMP", 1, 2)
-def _timestamp(t: Translator, arguments: list[Value], call: Call) -> Value:
-    return Value(f"m_datetime({as_moment(arguments[0])})", DATETIME)
-
-
 def interval(t: Translator, base: Value, amount: Value, node: Interval) -> Value:
     """DATE_ADD and `date + INTERVAL`: a string stays a string."""
+    if amount.type.kind == "text" and "_" not in node.unit:
+        exact = node.unit == "SECOND"
+        amount = Value(as_decimal(amount), decimal(30)) if exact else Value(as_integer(amount), INT)
     sql = f"m_add_interval({as_moment(base)}, {as_text(amount)}, {t.param(node.unit)}, {node.sign})"
     fine = node.unit in ("MICROSECOND", "SECOND", "MINUTE", "HOUR") or ("_" in node.unit and node.unit != "YEAR_MONTH")
     if base.type.kind == "date":
@@ -246,16 +249,15 @@ def interval(t: Translator, base: Value, amount: Value, node: Interval) -> Value
     return Value(sql, base.type if base.type.temporal else TEXT)
 
 
-_EXTRACTED = {"YEAR_MONTH": "%Y%m", "DAY_HOUR": "%d%H", "DAY_MINUTE": "%d%H%i", "DAY_SECOND": "%d%H%i%s",
-              "HOUR_MINUTE": "%H%i", "HOUR_SECOND": "%H%i%s", "MINUTE_SECOND": "%i%s"}  # fmt: skip
+_DATE_UNITS = {"YEAR", "QUARTER", "MONTH", "WEEK", "DAY"}
 
 
 def extract(t: Translator, unit: str, value: Value) -> Value:
-    if unit in _EXTRACTED:
-        return Value(f"CAST(m_date_format({as_moment(value)}, '{_EXTRACTED[unit]}') AS INTEGER)", INT)
-    if unit in FUNCTIONS:
+    if unit == "YEAR_MONTH":
+        return Value(f"CAST(m_date_format({as_moment(value)}, '%Y%m') AS INTEGER)", INT)
+    if unit in _DATE_UNITS:
         return plain(FUNCTIONS[unit], [value])
-    raise MySQLError(1305, "FUNCTION", f"{t.schema.database}.EXTRACT")
+    return Value(f"m_extract_time({t.param(unit)}, {as_text(value)})", INT)
 
 
 def _now(names: str, modifier: str, pattern: str, kind: Type) -> None:

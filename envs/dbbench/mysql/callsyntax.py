@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from envs.dbbench.mysql.tokens import TokenReader
 from envs.dbbench.mysql.tree import Call, Column, Interval, Literal, Node, OrderItem, Star, Window
-from envs.dbbench.mysql.words import AGGREGATES, INTERVAL_UNITS, TIGHT_FUNCTIONS, WINDOW_FUNCTIONS
+from envs.dbbench.mysql.words import (
+    AGGREGATES,
+    GRAMMAR_FUNCTIONS,
+    INTERVAL_UNITS,
+    KEYWORDS_THAT_ARE_NO_FUNCTIONS,
+    TIGHT_FUNCTIONS,
+    WINDOW_FUNCTIONS,
+)
 
 NO_PARENTHESES = frozenset({
     "CURRENT_DATE", "CURRENT_TIME", "CURRENT_TIMESTAMP", "CURRENT_USER", "LOCALTIME", "LOCALTIMESTAMP", "UTC_DATE",
@@ -48,6 +55,8 @@ class CallParser(TokenReader):
             return Call(key, [])
         if token.kind == "quoted":
             key, tight = token.text.upper(), False
+        elif key in KEYWORDS_THAT_ARE_NO_FUNCTIONS:
+            self.fail()
         if key in TIGHT_FUNCTIONS and not tight:
             return self._function_call(token.text, False)
         reader = getattr(self, f"_arguments_{key.lower()}", None)
@@ -67,10 +76,20 @@ class CallParser(TokenReader):
             call.distinct = self.accept("DISTINCT")
             self.accept("ALL")
             call.arguments = [self.expression()]
+        elif name.upper() in GRAMMAR_FUNCTIONS and database is None:
+            call.arguments = self._counted_arguments(*GRAMMAR_FUNCTIONS[name.upper()])
         elif self.key != ")":
             call.arguments = self._aliased_arguments()
         self.expect(")")
         return self._over(call)
+
+    def _counted_arguments(self, least: int, most: int) -> list[Node]:
+        arguments: list[Node] = []
+        while len(arguments) < most and (self.key != ")" or len(arguments) < least):
+            if arguments:
+                self.expect(",")
+            arguments.append(self.expression())
+        return arguments
 
     def _aliased_arguments(self) -> list[Node]:
         # sql_yacc.yy reads f(a b) as an argument with an alias, a leftover of loadable functions.
@@ -225,6 +244,14 @@ class CallParser(TokenReader):
         first = self.expression()
         self.expect(",")
         return Call(f"TIMESTAMPDIFF {unit}", [first, self.expression()])
+
+    def _arguments_get_format(self) -> Node:
+        kind = self.key
+        if kind not in ("DATE", "TIME", "DATETIME", "TIMESTAMP"):
+            self.fail()
+        self.at += 1
+        self.expect(",")
+        return Call(f"GET_FORMAT {kind}", [self.expression()])
 
     def _arguments_timestampadd(self) -> Node:
         unit = self.unit()

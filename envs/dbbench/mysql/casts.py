@@ -26,15 +26,16 @@ from envs.dbbench.mysql.types import (
 )
 
 
-def cast(value: Value, node: Cast) -> Value:
-    """CAST and CONVERT. Raises 1425 to 1427 for DECIMAL sizes that MySQL refuses."""
+def cast(value: Value, node: Cast, strict: bool = False) -> Value:
+    """CAST and CONVERT. Raises 1425 to 1427 for DECIMAL sizes that MySQL refuses. `strict`: see strict.py."""
     kind, source = node.type, value.type.kind
     if kind == "CHAR" or kind == "BINARY":
         text = as_text(value)
-        sql = text if node.precision is None else f"m_left({text}, {node.precision})"
+        sql = text if node.precision is None else f"m_cast_char({text}, {node.precision})"
         return Value(sql, TEXT if kind == "CHAR" else BINARY, value.literal, constant=value.constant)
     if kind == "SIGNED":
-        return Value(as_integer(value) if source != "text" else f"CAST({value.sql} AS INTEGER)", INT)
+        checked = f"m_cast_signed({value.sql})" if strict else f"CAST({value.sql} AS INTEGER)"
+        return Value(as_integer(value) if source != "text" else checked, INT)
     if kind == "UNSIGNED":
         if source == "text":
             return Value(f"m_cast_unsigned({value.sql})", UINT)
@@ -45,7 +46,7 @@ def cast(value: Value, node: Cast) -> Value:
     if kind == "DECIMAL":
         return _cast_decimal(value, node)
     if kind == "YEAR":
-        return Value(f"m_year({calls.as_moment(value)})" if source != "int" else value.sql, INT)
+        return _cast_year(value)
     if kind == "JSON":
         return Value(as_text(value), TEXT)
     return Value(f"m_cast_{kind.lower()}({calls.as_moment(value) if kind != 'TIME' else as_text(value)})",
@@ -62,4 +63,11 @@ def _cast_decimal(value: Value, node: Cast) -> Value:
     if scale > precision:
         raise MySQLError(1427, "")
     text = value.sql if value.type.kind == "text" else as_text(value) if value.type.real else as_decimal(value)
-    return Value(f"m_cast_decimal({text}, {precision}, {scale})", decimal(scale))
+    return Value(f"m_cast_decimal({text}, {precision}, {scale}, {int(value.is_literal)})", decimal(scale))
+
+
+def _cast_year(value: Value) -> Value:
+    if value.type.temporal:
+        return Value(f"m_year({value.sql})", INT)
+    text = "" if value.type.numeric else "_text"
+    return Value(f"m_cast_year{text}({value.sql if text else as_integer(value)})", INT)

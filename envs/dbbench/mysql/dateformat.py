@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import re
 
-from envs.dbbench.mysql.temporal import DAYS, MONTHS, Moment, day_number, week
+from envs.dbbench.mysql.temporal import DAYS, MONTHS, Moment, day_number, in_range, week
 
 _DATE_LETTERS = set("abcDdejMmUuVvWwXxYy")
 _TIME_LETTERS = set("fHhIiklprSsT")
@@ -84,9 +84,10 @@ _NUMBERS = {"Y": 4, "y": 2, "m": 2, "c": 2, "d": 2, "e": 2, "H": 2, "k": 2, "h":
 
 
 def read_moment(text: str, pattern: str) -> Moment | None:
-    """STR_TO_DATE(text, pattern), or None for NULL. What follows the matched part only warns, as in MySQL."""
+    """STR_TO_DATE(text, pattern), or None for NULL. Parts that the pattern does not name are 0."""
     found: dict[str, int] = {}
-    if not _read(text, pattern, found):
+    end = _read(text, pattern, found)
+    if end < 0:
         return None
     year = found.get("Y", 0)
     if "y" in found:
@@ -97,18 +98,42 @@ def read_moment(text: str, pattern: str) -> Moment | None:
             return None
         hour = found["h"] % 12 + 12 * found.get("p", 0)
     moment = Moment(year, found.get("m", 0), found.get("d", 0), hour, found.get("i", 0), found.get("s", 0),
-                    found.get("f", 0), format_kind(pattern) == "datetime")  # fmt: skip
-    if "j" in found and year:
-        ordinal = day_number(Moment(year, 1, 1)) + found["j"] - 1 - 365
-        day = datetime.date.fromordinal(ordinal)
-        moment.month, moment.day = day.month, day.day
-    # Only the parts' ranges count: STR_TO_DATE makes a date of the 31st of April.
-    if moment.month > 12 or moment.day > 31 or moment.hour > 23 or moment.minute > 59 or moment.second > 59:
+                    found.get("f", 0), format_kind(pattern) == "datetime", bool(text[end:].strip()))  # fmt: skip
+    ordinal = _day_of_week_number(found, year)
+    if found.get("j") and year:
+        ordinal = day_number(Moment(year, 1, 1)) + found["j"] - 1
+    if ordinal is not None:
+        if not 366 <= ordinal <= 3_652_424:
+            return None
+        day = datetime.date.fromordinal(ordinal - 365)
+        moment.year, moment.month, moment.day = day.year, day.month, day.day
+    return moment if in_range(moment) else None
+
+
+def _day_of_week_number(found: dict[str, int], year: int) -> int | None:
+    """The day that a week's number and a weekday name, as TO_DAYS counts; None without both. -1 for none."""
+    letter = next((letter for letter in "UuVv" if letter in found), None)
+    if letter is None or "w" not in found:
         return None
-    return moment
+    strict, sunday = letter in "Vv", letter in "UV"
+    own_year = next((found[x] for x in "Xx" if x in found), None)
+    if strict != (own_year is not None) or (strict and ("X" in found) != sunday):
+        return -1
+    if found[letter] > 53 or (strict and not found[letter]):
+        return -1
+    first_year = own_year if own_year is not None else year
+    if not first_year:
+        return -1
+    start = day_number(Moment(first_year, 1, 1))
+    weekday = (start + 5 + sunday) % 7
+    days, weeks = found["w"], found[letter] - 1  # 1 Monday .. 7 Sunday
+    if sunday:
+        return start + (7 if weekday else 0) - weekday + weeks * 7 + days % 7
+    return start + (0 if weekday <= 3 else 7) - weekday + weeks * 7 + days - 1
 
 
-def _read(text: str, pattern: str, found: dict[str, int]) -> bool:
+def _read(text: str, pattern: str, found: dict[str, int]) -> int:
+    """Reads the parts that a pattern names; where they end in the text, -1 where the text does not fit."""
     at = place = 0
     while place < len(pattern) and at < len(text):
         while at < len(text) and text[at].isspace():
@@ -117,19 +142,20 @@ def _read(text: str, pattern: str, found: dict[str, int]) -> bool:
             break
         char = pattern[place]
         if char == "%" and place + 1 < len(pattern):
-            end = _read_part(text, at, pattern[place + 1], found)
-            if end < 0:
-                return False
-            at, place = end, place + 2
+            at = _read_part(text, at, pattern[place + 1], found)
+            if at < 0:
+                return -1
+            place += 2
         elif char.isspace():
             place += 1
         elif text[at] == char:
             at, place = at + 1, place + 1
         else:
-            return False
-    return True
+            return -1
+    return at
 
 
+_CLASSES = {".": re.compile(r"[!-/:-@\[-`{-~]*"), "@": re.compile("[A-Za-z]*"), "#": re.compile("[0-9]*")}
 _SAME = {"c": "m", "e": "d", "k": "H", "I": "h", "l": "h", "S": "s", "D": "d"}
 
 
@@ -148,30 +174,39 @@ def _read_part(text: str, at: int, letter: str, found: dict[str, int]) -> int:
                 return -1
         return at
     if letter in _NUMBERS or letter == "D":
-        match = re.compile(rf"\d{{1,{_NUMBERS.get(letter, 2)}}}").match(text, at)
+        match = re.compile(rf"[0-9]{{1,{_NUMBERS.get(letter, 2)}}}").match(text, at)
         if match is None:
             return -1
         value = int(match.group())
         key = _SAME.get(letter, letter)
+        if letter == "w":
+            if value > 6:
+                return -1
+            value = value or 7
         if key == "Y" and len(match.group()) <= 2:
             value += 2000 if value < 70 else 1900
         found[key] = value
         return min(match.end() + (2 if letter == "D" else 0), len(text))
     if letter == "f":
-        match = re.compile(r"\d{1,6}").match(text, at)
+        match = re.compile(r"[0-9]{1,6}").match(text, at)
         found["f"] = int(match.group().ljust(6, "0")) if match else 0
         return match.end() if match else -1
     return _read_name(text, at, letter, found)
 
 
 def _read_name(text: str, at: int, letter: str, found: dict[str, int]) -> int:
+    if letter in _CLASSES:
+        run = _CLASSES[letter].match(text, at)
+        return run.end() if run else at
     if letter == "p":
+        if "h" not in found:
+            return -1
         half = text[at : at + 2].upper()
         found["p"] = int(half == "PM")
         return at + 2 if half in ("AM", "PM") else -1
     names = {"M": MONTHS, "b": [m[:3] for m in MONTHS], "W": DAYS, "a": [d[:3] for d in DAYS]}.get(letter)
     if names is None:
-        return at + 1 if text[at] == letter else -1
+        return -1
     word = re.compile(r"[A-Za-z]*").match(text, at)
     assert word is not None
     written = word.group().lower()
@@ -182,6 +217,5 @@ def _read_name(text: str, at: int, letter: str, found: dict[str, int]) -> int:
     matches = matches or [i for i, name in enumerate(names) if written and name.lower().startswith(written)]
     if len(matches) != 1:
         return -1
-    if letter in "Mb":
-        found["m"] = matches[0] + 1
+    found["m" if letter in "Mb" else "w"] = matches[0] + 1
     return at + len(written)

@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from envs.dbbench.mysql import catalogue, changes, checks
-from envs.dbbench.mysql.errors import USER, MySQLError, denied
+from envs.dbbench.mysql.errors import MySQLError, Unsupported
 from envs.dbbench.mysql.filesort import Sorting
 from envs.dbbench.mysql.grammar import parse
+from envs.dbbench.mysql.lexer import is_blank
 from envs.dbbench.mysql.queries import QueryTranslator
+from envs.dbbench.mysql.rights import commits, maintain, refusal
 from envs.dbbench.mysql.scope import Schema
-from envs.dbbench.mysql.tree import Command, Delete, Insert, Select, Show, Statement, Update
+from envs.dbbench.mysql.tree import (
+    Command,
+    Delete,
+    Do,
+    Insert,
+    Maintenance,
+    Prepared,
+    Select,
+    Show,
+    Statement,
+    Transaction,
+    Update,
+)
 from envs.dbbench.mysql.types import Converter, converter
 from envs.errors import InternalError
 
@@ -24,16 +38,22 @@ class Plan:
     """What a statement comes to: SQL for SQLite with its parameters, or rows known without it, or an error.
 
     `converters` has for each column what makes the driver's value of SQLite's, or None; `sorting` orders the rows,
-    whose last cells are then the keys. `transaction`: begin, commit or rollback.
+    whose last cells are then the keys. `transaction`: what it does to the transaction (tree.Transaction), and does even
+    where there is an error, with the name of a `savepoint`. `kind`: rows, changes, or nothing where neither comes back.
+    `strict`: warnings are errors.
     """
 
     sql: str = ""
     params: dict[str, Any] | None = None
     converters: tuple[Converter | None, ...] = ()
     rows: tuple[tuple[Any, ...], ...] = ()
-    error: MySQLError | None = None
+    error: MySQLError | Unsupported | None = None
     transaction: str = ""
+    savepoint: str = ""
     sorting: Sorting | None = None
+    kind: str = "rows"
+    strict: bool = False
+    prepared: Prepared | None = None
 
     @property
     def converts(self) -> bool:
@@ -47,9 +67,11 @@ def plan(sql: str, schema: Schema) -> Plan:
         InternalError: the layer itself failed, whatever the statement is.
     """
     try:
+        if sql.strip() and is_blank(sql):
+            return Plan(kind="nothing")  # a comment alone
         statement = parse(sql)
         return _planned(statement, schema)
-    except MySQLError as error:
+    except (MySQLError, Unsupported) as error:
         return Plan(error=error)
     except RecursionError:
         return Plan(error=MySQLError(1436, 1028576))
@@ -63,10 +85,19 @@ def plan(sql: str, schema: Schema) -> Plan:
 def _planned(statement: Statement, schema: Schema) -> Plan:
     if isinstance(statement, Command):
         return _command(statement, schema)
+    if isinstance(statement, Transaction):
+        return Plan(transaction=statement.action, savepoint=statement.name, kind="nothing")
+    if isinstance(statement, Prepared):
+        return Plan(prepared=statement, kind="nothing")
+    if isinstance(statement, Maintenance):
+        return Plan(rows=tuple(maintain(statement, schema)), transaction="commit")
+    if isinstance(statement, Do):
+        return replace(_planned(Select(statement.items), schema), kind="nothing")
     if isinstance(statement, Show):
         return Plan(rows=tuple(catalogue.show(schema, statement)))
     checks.check(statement, schema)
-    t = QueryTranslator(schema)
+    changes_rows = isinstance(statement, Insert | Update | Delete)
+    t = QueryTranslator(schema, strict=changes_rows)
     t.common = []
     if isinstance(statement, Insert | Update | Delete):
         if isinstance(statement, Insert):
@@ -75,7 +106,7 @@ def _planned(statement: Statement, schema: Schema) -> Plan:
             text = changes.update(t, statement)
         else:
             text = changes.delete(t, statement)
-        return Plan(text, t.params)
+        return Plan(text, t.params, kind="changes", strict=not statement.ignore)
     output = t.query(statement, None)
     converters = tuple(converter(type_) for type_ in output.types)
     if isinstance(statement, Select) and (unsorted := t.last_block.unsorted()):
@@ -83,35 +114,6 @@ def _planned(statement: Statement, schema: Schema) -> Plan:
     return Plan(output.sql, t.params, converters)
 
 
-_TRANSACTIONS = {"BEGIN": "begin", "START": "begin", "COMMIT": "commit", "ROLLBACK": "rollback"}
-_PRIVILEGES = {
-    "SET": "SUPER, SYSTEM_VARIABLES_ADMIN or SESSION_VARIABLES_ADMIN", "FLUSH": "RELOAD", "SHUTDOWN": "SHUTDOWN",
-    "RESTART": "SHUTDOWN", "KILL": "CONNECTION_ADMIN", "PURGE": "BINLOG_ADMIN", "RESET": "RELOAD",
-    "LOAD": "FILE", "INSTALL": "SYSTEM_VARIABLES_ADMIN", "UNINSTALL": "SYSTEM_VARIABLES_ADMIN", "GRANT": "GRANT OPTION",
-    "REVOKE": "GRANT OPTION", "CHANGE": "REPLICATION_SLAVE_ADMIN", "STOP": "REPLICATION_SLAVE_ADMIN",
-    "IMPORT": "FILE",
-}  # fmt: skip
-
-
 def _command(command: Command, schema: Schema) -> Plan:
-    """Statements beyond SELECT, INSERT, UPDATE and DELETE: the agent's user has the right to few of them."""
-    verb, thing = command.verb, command.thing
-    words = thing.upper().split()
-    if verb in _TRANSACTIONS and words[:1] not in (["SLAVE"], ["REPLICA"], ["GROUP_REPLICATION"]):
-        return Plan(transaction=_TRANSACTIONS[verb])
-    if verb == "USE":
-        name = thing.strip("`")
-        if name == schema.database:
-            return Plan()
-        raise MySQLError(1044, USER, name)
-    if verb == "SET" and words[:1] in (["NAMES"], ["AUTOCOMMIT"], ["CHARACTER"]):
-        return Plan()
-    if verb in _PRIVILEGES:
-        raise MySQLError(1227, _PRIVILEGES[verb])
-    if words[:1] in (["DATABASE"], ["SCHEMA"]):
-        raise MySQLError(1044, USER, thing.split()[-1] if len(words) > 1 else schema.database)
-    raise denied(verb, _named_table(thing, schema))
-
-
-def _named_table(thing: str, schema: Schema) -> str:
-    return next((name for name, _ in schema.tables if name in thing), (thing.split() or [""])[-1])
+    refused = refusal(command, schema)
+    return Plan(error=refused, transaction="commit" if commits(command) else "", kind="nothing")

@@ -5,6 +5,7 @@ from __future__ import annotations
 # Number -> (SQLSTATE, text). The SQLSTATE HY000 is MySQL's "no better one".
 TEXTS: dict[int, tuple[str, str]] = {
     1044: ("42000", "Access denied for user '{}'@'localhost' to database '{}'"),
+    1045: ("28000", "Access denied for user '{}'@'localhost' (using password: NO)"),
     1046: ("3D000", "No database selected"),
     1049: ("42000", "Unknown database '{}'"),
     1051: ("42S02", "Unknown table '{}'"),
@@ -21,6 +22,7 @@ TEXTS: dict[int, tuple[str, str]] = {
     1065: ("42000", "Query was empty"),
     1066: ("42000", "Not unique table/alias: '{}'"),
     1093: ("HY000", "You can't specify target table '{}' for update in FROM clause"),
+    1094: ("HY000", "Unknown thread id: {}"),
     1096: ("HY000", "No tables used"),
     1103: ("42000", "Incorrect table name '{}'"),
     1104: ("42000", "The SELECT would examine more than MAX_JOIN_SIZE rows; check your WHERE and use SET "
@@ -49,6 +51,8 @@ TEXTS: dict[int, tuple[str, str]] = {
     1166: ("42000", "Incorrect column name '{}'"),
     1191: ("HY000", "Can't find FULLTEXT index matching the column list"),
     1193: ("HY000", "Unknown system variable '{}'"),
+    1197: ("HY000", "Multi-statement transaction required more than 'max_binlog_cache_size' bytes of storage; increase "
+           "this mysqld variable and try again"),
     1210: ("HY000", "Incorrect arguments to {}"),
     1221: ("HY000", "Incorrect usage of {} and {}"),
     1222: ("21000", "The used SELECT statements have a different number of columns"),
@@ -56,20 +60,26 @@ TEXTS: dict[int, tuple[str, str]] = {
     1235: ("42000", "This version of MySQL doesn't yet support '{}'"),
     1241: ("21000", "Operand should contain {} column(s)"),
     1242: ("21000", "Subquery returns more than 1 row"),
+    1243: ("HY000", "Unknown prepared statement handler ({}) given to {}"),
     1247: ("42S22", "Reference '{}' not supported ({})"),
     1248: ("42000", "Every derived table must have its own alias"),
     1250: ("42000", "Table '{}' from one of the SELECTs cannot be used in {}"),
     1253: ("42000", "COLLATION '{}' is not valid for CHARACTER SET '{}'"),
     1273: ("HY000", "Unknown collation: '{}'"),
+    1260: ("HY000", "Row {} was cut by GROUP_CONCAT()"),
+    1264: ("22003", "Out of range value for column '{}' at row {}"),
     1288: ("HY000", "The target table {} of the {} is not updatable"),
     1290: ("HY000", "The MySQL server is running with the {} option so it cannot execute this statement"),
+    1292: ("22007", "{} value: '{}'"),
     1295: ("HY000", "This command is not supported in the prepared statement protocol yet"),
     1300: ("HY000", "Invalid utf8mb4 character string: '{}'"),
     1305: ("42000", "{} {} does not exist"),
     1327: ("42000", "Undeclared variable: {}"),
     1353: ("HY000", "In definition of view, derived table or common table expression, SELECT list and column names "
            "list have different column counts"),
+    1360: ("HY000", "Trigger does not exist"),
     1365: ("22012", "Division by 0"),
+    1366: ("HY000", "Incorrect {} value: '{}' for column '{}' at row {}"),
     1370: ("42000", "{} command denied to user '{}'@'localhost' for routine '{}'"),
     1411: ("HY000", "Incorrect {} value: '{}' for function {}"),
     1425: ("42000", "Too-big scale {} specified for column '{}'. Maximum is {}."),
@@ -80,6 +90,7 @@ TEXTS: dict[int, tuple[str, str]] = {
         "Thread stack overrun:  {} bytes used of a 1048576 byte stack, and 20000 bytes needed.  Use 'mysqld "
         "--thread_stack=#' to specify a bigger stack.",
     ),
+    1441: ("22008", "Datetime function: {} field overflow"),
     1525: ("HY000", "Incorrect {} value: '{}'"),
     1582: ("42000", "Incorrect parameter count in the call to native function '{}'"),
     1583: ("42000", "Incorrect parameters in the call to native function '{}'"),
@@ -88,6 +99,8 @@ TEXTS: dict[int, tuple[str, str]] = {
         "FUNCTION {} does not exist. Check the 'Function Name Parsing and Resolution' section in the Reference Manual",
     ),
     1690: ("22003", "{} value is out of range in '{}'"),
+    1792: ("25006", "Cannot execute statement in a READ ONLY transaction."),
+    3020: ("2201E", "Invalid argument for logarithm"),
     3024: ("HY000", "Query execution was interrupted, maximum statement execution time exceeded"),
     3028: (
         "HY000",
@@ -107,6 +120,7 @@ TEXTS: dict[int, tuple[str, str]] = {
     3691: ("HY000", "Mismatched parenthesis in regular expression."),
     3696: ("HY000", "The regular expression contains an unclosed bracket expression."),
     3688: ("HY000", "Syntax error in regular expression on line {}, character {}."),
+    3948: ("42000", "Loading local data is disabled; this must be enabled on both the client and server sides"),
     3699: ("HY000", "Timeout exceeded in regular expression match."),
 }  # fmt: skip
 
@@ -122,6 +136,17 @@ class MySQLError(Exception):
         self.sqlstate, text = TEXTS[number]
         self.text = text.format(*details)
         super().__init__(f"{number} ({self.sqlstate}): {self.text}")
+
+
+class Unsupported(Exception):
+    """What MySQL can do and this layer cannot. Raised while a statement is planned, never while it runs."""
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+        super().__init__(
+            f"Not supported by this sandbox: {what}. MySQL would run it; this is a limit of the sandbox, not an error "
+            "in the statement. Write it in another way."
+        )
 
 
 def denied(command: str, thing: str) -> MySQLError:

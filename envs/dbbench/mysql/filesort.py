@@ -28,10 +28,12 @@ class Sorting:
     def apply(self, rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
         """The rows in MySQL's order, without their keys."""
         width = len(self.descending)
-        ranks = _ranks([row[-width:] for row in rows], self.descending)
-        end = len(rows) if self.limit is None else min(self.offset + self.limit, len(rows))
-        order = _order(ranks, end)
-        return [rows[i][:-width] for i in order[self.offset : end]]
+        return [rows[i][:-width] for i in self.places([row[-width:] for row in rows])]
+
+    def places(self, keys: list[tuple[Any, ...]]) -> list[int]:
+        """Which of the rows with these keys are kept, by their places, in MySQL's order."""
+        end = len(keys) if self.limit is None else min(self.offset + self.limit, len(keys))
+        return _order(_ranks(keys, self.descending), end)[self.offset : end]
 
 
 def _ranks(keys: list[tuple[Any, ...]], descending: tuple[bool, ...]) -> list[int]:

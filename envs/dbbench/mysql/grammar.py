@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from envs.dbbench.mysql.commandsyntax import COMMANDS, CommandParser
 from envs.dbbench.mysql.errors import MySQLError
-from envs.dbbench.mysql.querysyntax import QueryParser
 from envs.dbbench.mysql.tree import (
     Column,
     Command,
@@ -17,16 +17,8 @@ from envs.dbbench.mysql.tree import (
     Show,
     Statement,
     TableName,
+    Transaction,
     Update,
-)
-
-# Statements known to the grammar, not taken apart further: none of them is for the agent.
-_COMMANDS = frozenset(
-    """
-    ALTER ANALYZE BEGIN CALL CHANGE CHECK CHECKSUM COMMIT CREATE DEALLOCATE DO DROP EXECUTE EXPLAIN FLUSH GET GRANT
-    HANDLER HELP IMPORT INSTALL KILL LOAD LOCK OPTIMIZE PREPARE PURGE RELEASE RENAME REPAIR RESET RESTART REVOKE
-    ROLLBACK SAVEPOINT SET SHUTDOWN START STOP TRUNCATE UNINSTALL UNLOCK USE XA
-    """.split()  # noqa: SIM905
 )
 
 
@@ -35,7 +27,7 @@ def parse(sql: str) -> Statement:
     return _Parser(sql).statement()
 
 
-class _Parser(QueryParser):
+class _Parser(CommandParser):
     def statement(self) -> Statement:
         readers: dict[str, Callable[[], Statement]] = {
             "INSERT": self._insert,
@@ -52,8 +44,10 @@ class _Parser(QueryParser):
             statement: Statement = readers[key]()
         elif key in ("SELECT", "WITH", "VALUES", "TABLE", "("):
             statement = self.query_expression()
-        elif key in _COMMANDS:
-            return self._command()
+        elif key == "SET":
+            statement = self._set()
+        elif key in COMMANDS:
+            return self.command()
         else:
             self.fail()
         self.accept(";")
@@ -141,16 +135,23 @@ class _Parser(QueryParser):
     def _update(self) -> Update:
         self.at += 1
         self.accept("LOW_PRIORITY")
-        self.accept("IGNORE")
+        ignore = self.accept("IGNORE")
         source = self._from()
         self.expect("SET")
         assignments = self._assignments()
-        return Update(source, assignments, *self._affected())
+        return Update(source, assignments, *self._affected(), ignore)
 
     def _delete(self) -> Delete:
         self.at += 1
+        ignore = False
         while self.key in ("LOW_PRIORITY", "QUICK", "IGNORE"):
+            ignore |= self.key == "IGNORE"
             self.at += 1
+        delete = self._delete_rows()
+        delete.ignore = ignore
+        return delete
+
+    def _delete_rows(self) -> Delete:
         if self.key != "FROM":
             return self._delete_joined()
         self.expect("FROM")
@@ -237,7 +238,7 @@ class _Parser(QueryParser):
 
     def _describe(self) -> Statement:
         if self.ahead() in ("SELECT", "INSERT", "UPDATE", "DELETE", "REPLACE", "WITH", "FORMAT", "ANALYZE", "("):
-            return self._command()
+            return self._rest(Command("EXPLAIN"))
         self.at += 1
         show = Show("columns", self._table_name())
         if self.at_identifier() or self.token.kind == "string":
@@ -245,14 +246,14 @@ class _Parser(QueryParser):
             self.at += 1
         return show
 
-    def _command(self) -> Command:
-        verb = self.key
-        words = [token.text for token in self.tokens[self.at + 1 :] if token.kind in ("word", "quoted")]
-        for i, key in enumerate(self.keys[self.at :], self.at):
-            if key == ";":
-                # A second statement is refused before the first is looked at.
-                self.at = i + 1
-                if self.token.kind != "end":
-                    self.fail()
-        self.at = len(self.tokens) - 1
-        return Command(verb, " ".join(words))
+    def _set(self) -> Statement:
+        self.at += 1
+        self.accept("SESSION")
+        while self.key in ("@", "SESSION", "."):
+            self.at += 1
+        name = self.key
+        words = [token.text.upper() for token in self.tokens[self.at + 1 :]]
+        self._rest(Command("SET"))
+        if name == "AUTOCOMMIT" and words[0] in ("=", ":="):
+            return Transaction("autocommit off" if words[1] in ("0", "OFF", "FALSE") else "autocommit on")
+        return Command("SET NAMES" if name in ("NAMES", "CHARACTER") else "SET")

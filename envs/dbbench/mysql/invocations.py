@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from envs.dbbench.mysql import calls
+from envs.dbbench.mysql import calls, datecalls
 from envs.dbbench.mysql.errors import MySQLError
 from envs.dbbench.mysql.functions import FUNCTIONS
 from envs.dbbench.mysql.scope import Scope
@@ -30,6 +30,7 @@ from envs.dbbench.mysql.types import (
 )
 from envs.dbbench.mysql.words import AGGREGATES, WINDOW_FUNCTIONS
 
+assert datecalls.LIBRARIES  # imported for the handlers that it registers
 _WINDOW_ARITY = {"FIRST_VALUE": (1, 1), "LAST_VALUE": (1, 1), "NTH_VALUE": (2, 2), "NTILE": (1, 1), "LAG": (1, 3),
                  "LEAD": (1, 3)}  # fmt: skip
 _WINDOW_TYPES = {"CUME_DIST": DOUBLE, "PERCENT_RANK": DOUBLE}
@@ -75,6 +76,8 @@ class CallTranslator(Translator):
             return calls.plain(FUNCTIONS[f"trim_{rest.lower()}"], arguments)
         if head == "EXTRACT":
             return calls.extract(self, rest, arguments[0])
+        if head == "GET_FORMAT":
+            return datecalls.get_format(self, rest, arguments[0])
         if head == "TIMESTAMPDIFF":
             unit = Value(self.param(rest), TEXT)
             return calls.plain(FUNCTIONS["timestampdiff"], [unit, *arguments])

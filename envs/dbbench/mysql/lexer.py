@@ -52,6 +52,11 @@ def tokenize(sql: str) -> list[Token]:
     return _Lexer(sql).run()
 
 
+def is_blank(sql: str) -> bool:
+    """Whether a statement has nothing but comments."""
+    return strip(sql).startswith(("#", "-", "/")) and len(tokenize(strip(sql))) == 1
+
+
 class _Lexer:
     def __init__(self, sql: str) -> None:
         self.sql = sql

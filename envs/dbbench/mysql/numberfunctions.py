@@ -6,19 +6,10 @@ import math
 from collections.abc import Callable
 
 from envs.dbbench.mysql.functions import function
+from envs.dbbench.mysql.strict import warn, warn_value
 from envs.dbbench.mysql.types import DOUBLE, TEXT
 
 # --- numbers
-
-
-@function("BIN", "i", TEXT)
-def bin_(number: int) -> str:
-    return f"{number % 2**64:b}"
-
-
-@function("OCT", "i", TEXT)
-def oct_(number: int) -> str:
-    return f"{number % 2**64:o}"
 
 
 @function("hex_number", "i", TEXT)
@@ -28,23 +19,28 @@ def hex_number(number: int) -> str:
 
 @function("CONV", "tii", TEXT)
 def conv(text: str, base: int, target: int) -> str | None:
-    if not 2 <= abs(base) <= 36 or not 2 <= abs(target) <= 36:
+    """A number of one base in another; from a negative base, and to one, numbers have a sign."""
+    if not 2 <= abs(base) <= 36 or not 2 <= abs(target) <= 36 or not text:
         return None
     digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-    text = text.strip().upper()[:70]
-    negative = text.startswith("-")
+    written = text.strip().upper()[:70]
+    negative, written = written.startswith("-"), written.lstrip("+-")
     number = 0
-    for char_ in text.lstrip("+-"):
+    for char_ in written:
         place = digits.find(char_)
         if not 0 <= place < abs(base):
             break
         number = min(number * abs(base) + place, 2**64 - 1)
+    if not 0 <= digits.find(written[:1] or "?") < abs(base):
+        warn_value("DECIMAL", text)
     number = (2**64 - number) % 2**64 if negative else number
+    signed = target < 0 and number >= 2**63
+    number = 2**64 - number if signed else number
     out = ""
     while number:
         number, place = divmod(number, abs(target))
         out = digits[place] + out
-    return out or "0"
+    return ("-" if signed else "") + (out or "0")
 
 
 def _real(names: str, call: Callable[[float], float]) -> None:
@@ -59,7 +55,7 @@ def _real(names: str, call: Callable[[float], float]) -> None:
 
 
 for _names, _call in {
-    "SQRT": math.sqrt, "EXP": math.exp, "LN": math.log, "LOG2": math.log2, "LOG10": math.log10, "SIN": math.sin,
+    "SQRT": math.sqrt, "EXP": math.exp, "SIN": math.sin,
     "COS": math.cos, "TAN": math.tan, "ASIN": math.asin, "ACOS": math.acos, "DEGREES": math.degrees,
     "RADIANS": math.radians, "COT": lambda x: 1 / math.tan(x) if x else math.nan,
 }.items():  # fmt: skip
@@ -76,11 +72,27 @@ def atan2(y: float, x: float) -> float:
     return math.atan2(y, x)
 
 
+def _logarithm(names: str, call: Callable[[float], float]) -> None:
+    def guarded(number: float) -> float | None:
+        if number <= 0:
+            warn(3020)
+            return None
+        return call(number)
+
+    function(names, "r", DOUBLE)(guarded)
+
+
+for _names, _call in {"LN": math.log, "LOG2": math.log2, "LOG10": math.log10}.items():
+    _logarithm(_names, _call)
+
+
 @function("LOG", "r|r", DOUBLE)
 def log(first: float, second: float | None = None) -> float | None:
-    if second is None:
-        return math.log(first) if first > 0 else None
-    return math.log(second) / math.log(first) if first > 0 and first != 1 and second > 0 else None
+    base, number = (math.e, first) if second is None else (first, second)
+    if base <= 0 or base == 1 or number <= 0:
+        warn(3020)
+        return None
+    return math.log(number) if second is None else math.log(number) / math.log(base)
 
 
 @function("POW POWER", "rr", DOUBLE)

@@ -12,6 +12,23 @@ _PREFIX = re.compile(r"[ \t\n\r\v\f]*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)
 _INTEGER = re.compile(r"[ \t\n\r\v\f]*([+-]?\d+)", re.ASCII)
 
 
+_WHOLE = re.compile(r"\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\s*", re.ASCII)
+_WHOLE_INTEGER = re.compile(r"\s*[+-]?\d+\s*", re.ASCII)
+
+
+def is_double(text: str) -> bool:
+    """Whether a string is a number in full, white space around it aside."""
+    return _WHOLE.fullmatch(text) is not None
+
+
+def is_integer(text: str) -> bool:
+    return _WHOLE_INTEGER.fullmatch(text) is not None and -(2**63) <= int(text[:80]) < 2**64
+
+
+def begins_with_number(text: str) -> bool:
+    return _PREFIX.match(text[:400]) is not None
+
+
 def double_of(text: str) -> float:
     """The number a string begins with, 0 without one."""
     match = _PREFIX.match(text[:400])

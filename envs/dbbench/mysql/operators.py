@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from envs.dbbench.mysql.errors import MySQLError
-from envs.dbbench.mysql.temporal import parse_moment, parse_time, time_text
+from envs.dbbench.mysql.temporal import parse_moment
 from envs.dbbench.mysql.types import (
     INT,
     NOT_FIXED,
@@ -54,22 +54,22 @@ def _comparable_dates(left: Value, right: Value) -> tuple[str, str]:
     if a.numeric or b.numeric:
         return as_double(left), as_double(right)
     if a.temporal and b.temporal:
+        if a.kind == b.kind == "date":
+            return left.sql, right.sql
         if "time" in (a.kind, b.kind):
             return f"m_temporal_number({left.sql})", f"m_temporal_number({right.sql})"
         return _as_datetime(left), _as_datetime(right)
     date, text = (left, right) if a.temporal else (right, left)
-    if not isinstance(text.literal, str):
+    if date.type.kind == "time":  # a time compares with a string as a string
         return f"{left.sql} COLLATE m_text", right.sql
-    if date.type.kind == "time":
-        micros = parse_time(text.literal)
-        date_sql = f"m_temporal_number({date.sql})"
-        text_sql = f"m_temporal_number('{time_text(micros or 0)}')"
-    else:
+    if isinstance(text.literal, str):
         moment = parse_moment(text.literal)
-        if moment is None:
+        if moment is None or not moment.is_whole():
             raise MySQLError(1525, date.type.kind.upper(), text.literal)
-        date_sql, text_sql = _as_datetime(date), f"'{moment.date_text()} {moment.time_text()}'"
-    return (date_sql, text_sql) if date is left else (text_sql, date_sql)
+        text_sql = f"'{moment.date_text()} {moment.time_text()}'"
+    else:
+        text_sql = f"m_date_order({text.sql})"
+    return (_as_datetime(date), text_sql) if date is left else (text_sql, _as_datetime(date))
 
 
 def _as_datetime(value: Value) -> str:
@@ -90,6 +90,20 @@ def between(value: Value, low: Value, high: Value, negated: bool) -> str:
     return f"(NOT {sql})" if negated else sql
 
 
+def compare_rows(operator: str, left: list[Value], right: list[Value]) -> str:
+    """SQL of a comparison of two rows, item by item."""
+    if operator in ("=", "<=>", "in"):
+        word = "<=>" if operator == "<=>" else "="
+        return "(" + " AND ".join(compare(word, a, b) for a, b in zip(left, right, strict=True)) + ")"
+    if operator == "<>":
+        return "(" + " OR ".join(compare("<>", a, b) for a, b in zip(left, right, strict=True)) + ")"
+    strict = operator[0]
+    sql = compare(operator, left[-1], right[-1])
+    for a, b in zip(reversed(left[:-1]), reversed(right[:-1]), strict=True):
+        sql = f"({compare(strict, a, b)} OR ({compare('=', a, b)} AND {sql}))"
+    return sql
+
+
 def contains(value: Value, items: list[Value], negated: bool) -> str:
     """`value IN (items)`: each item compares by its own type."""
     groups: dict[str, list[str]] = {}
@@ -100,13 +114,16 @@ def contains(value: Value, items: list[Value], negated: bool) -> str:
     return f"(NOT ({sql}))" if negated else f"({sql})"
 
 
-def arithmetic(operator: str, left: Value, right: Value) -> Value:
-    """`+ - * / % div` with the result's type by the manual's "Arithmetic Operators"."""
+def arithmetic(operator: str, left: Value, right: Value, strict: bool = False) -> Value:
+    """`+ - * / % div` with the result's type by the manual's "Arithmetic Operators". `strict`: a division by zero is
+    seen (strict.py)."""
     constant = left.constant and right.constant
+    if operator == "div" and "text" in (left.type.kind, right.type.kind):
+        return _divided_texts(left, right)
     left, right = as_number(left), as_number(right)
     result = _result_type(operator, left.type, right.type)
     if left.type.real or right.type.real:
-        return Value(*_real(operator, left, right, result), constant=constant)
+        return Value(*_real(operator, left, right, result, strict), constant=constant)
     exact = "decimal" in (left.type.kind, right.type.kind)
     if operator == "/" or exact:
         carried = _carried(operator, left.type, right.type)
@@ -115,7 +132,15 @@ def arithmetic(operator: str, left: Value, right: Value) -> Value:
         return Value(f"CAST({sql} AS INTEGER)" if operator == "div" else sql, result, constant=constant)
     if operator in "+-":
         return Value(_chained(operator, left, right, left.sql, right.sql), result, chain="+", constant=constant)
+    if strict and operator in ("%", "div"):
+        return Value(f"m_divide_integers('{operator}', {left.sql}, {right.sql})", result, constant=constant)
     return Value(f"({left.sql} {'/' if operator == 'div' else operator} {right.sql})", result, constant=constant)
+
+
+def _divided_texts(left: Value, right: Value) -> Value:
+    """DIV of strings: its operands are decimals, unlike those of the other operators."""
+    sql = f"m_operate('div', {as_decimal(left)}, {as_decimal(right)}, 0)"
+    return Value(f"CAST({sql} AS INTEGER)", INT, constant=left.constant and right.constant)
 
 
 def _carried(operator: str, left: Type, right: Type) -> int:
@@ -139,7 +164,7 @@ def _chained(operator: str, left: Value, right: Value, left_sql: str, right_sql:
     return f"({left_sql} {operator} {right_sql})"
 
 
-def _real(operator: str, left: Value, right: Value, result: Type) -> tuple[str, Type]:
+def _real(operator: str, left: Value, right: Value, result: Type, strict: bool) -> tuple[str, Type]:
     a, b = as_double(left), as_double(right)
     if operator == "%":
         return f"m_remainder({a}, {b})", result
@@ -147,6 +172,8 @@ def _real(operator: str, left: Value, right: Value, result: Type) -> tuple[str, 
         return f"m_quotient({a}, {b})", INT
     if operator in "+-":
         return _chained(operator, left, right, a, b), result
+    if strict and operator == "/":
+        return f"m_divide({a}, {b})", result
     return f"({a} {operator} {b})", result
 
 

@@ -70,7 +70,7 @@ class QueryTranslator(CallTranslator):
     # --- one block
 
     def _select(self, node: Select, parent: Scope | None) -> Output:
-        scope = Scope(self.number(), parent, windows=node.windows)
+        scope = Scope(self.number(), parent, windows=node.windows, conditions=[])
         source = f" FROM {self._from(node.source, scope)}" if node.source is not None else ""
         scope.clause = "field list"
         scope.items = self._expanded(node.items, scope)
@@ -78,6 +78,7 @@ class QueryTranslator(CallTranslator):
             scope.item_values.append(self.scalar(item.expression, scope))
         extra = self._recursive_step(scope, source) if self.step and self.step[0] is node else ""
         where = self._clause(node.where, "where clause", scope)
+        source = self._join_conditions(source, scope)
         keys = self._group_keys(node, scope)
         having = self._having(node, scope)
         order = self._order_values(node, scope)
@@ -217,11 +218,15 @@ class QueryTranslator(CallTranslator):
         return f"({output.sql}) AS {alias}"
 
     def _join(self, join: Join, scope: Scope) -> str:
+        first = len(scope.sources)
         left_sql = self._from(join.left, scope)
         split = len(scope.sources)
         right_sql = self._from(join.right, scope)
         condition = "1"
-        if join.on is not None:
+        if join.on is not None and scope.conditions is not None:
+            condition = f"\x03{len(scope.conditions)}\x03"
+            scope.conditions.append((join.on, first, len(scope.sources)))
+        elif join.on is not None:
             condition = self._clause(join.on, "on clause", scope)
             condition = scope.finish(condition, False)
         elif join.using is not None or join.natural:
@@ -230,6 +235,17 @@ class QueryTranslator(CallTranslator):
             return f"({right_sql} LEFT JOIN {left_sql} ON {condition})"
         word = "LEFT JOIN" if join.kind == "left" else "JOIN"
         return f"({left_sql} {word} {right_sql} ON {condition})"
+
+    def _join_conditions(self, source: str, scope: Scope) -> str:
+        """Fills the conditions of ON in, which MySQL resolves behind the select list and WHERE. Each sees the tables of
+        its own join."""
+        everything = scope.sources
+        for i, (condition, first, end) in enumerate(scope.conditions or []):
+            scope.sources = everything[first:end]
+            sql = scope.finish(self._clause(condition, "on clause", scope), False)
+            source = source.replace(f"\x03{i}\x03", sql)
+        scope.sources = everything
+        return source
 
     def _common_columns(self, join: Join, scope: Scope, split: int) -> str:
         left, right = scope.sources[:split], scope.sources[split:]
@@ -280,7 +296,10 @@ class QueryTranslator(CallTranslator):
         # The depth travels in a hidden column: the server stops at 1,000 iterations.
         depth, word = (", depth", "UNION ALL") if query.all else ("", "UNION")
         start = f"SELECT {outs}{', 0 AS depth' if depth else ''} FROM ({seed.sql})"
-        sql = f"WITH RECURSIVE {table}({outs}{depth}) AS ({start} {word} {step.sql}) SELECT {outs} FROM {table}"
+        # Reading the depth keeps SQLite from leaving its column, and with it the check, away.
+        counted = " WHERE depth >= 0" if depth else ""
+        rows = f"{start} {word} {step.sql}{limit_sql(query)}"
+        sql = f"WITH RECURSIVE {table}({outs}{depth}) AS MATERIALIZED ({rows}) SELECT {outs} FROM {table}{counted}"
         return Output(sql, seed.types, names)
 
     def _recursive_step(self, scope: Scope, source: str) -> str:

@@ -155,7 +155,7 @@ class QueryParser(ExpressionParser):
         while self.key in _SELECT_OPTIONS:
             distinct |= self.key in ("DISTINCT", "DISTINCTROW")
             self.at += 1
-        select = Select(self._select_items(), distinct=distinct)
+        select = Select(self.select_items(), distinct=distinct)
         if self.accept("INTO"):
             self._into()
         if self.accept("FROM") and not self.accept("DUAL"):
@@ -180,7 +180,7 @@ class QueryParser(ExpressionParser):
             if not self.accept(","):
                 return
 
-    def _select_items(self) -> list[SelectItem]:
+    def select_items(self) -> list[SelectItem]:
         items = []
         if self.accept("*"):
             items.append(SelectItem(Star(), None, "*"))

@@ -17,6 +17,7 @@ from typing import Any
 from envs.dbbench.mysql import aggregates, calls, collation, numbers
 from envs.dbbench.mysql.errors import MySQLError
 from envs.dbbench.mysql.functions import FUNCTIONS, MAX_TEXT
+from envs.dbbench.mysql.strict import warn, warn_value
 from envs.dbbench.mysql.temporal import parse_moment, parse_time
 
 Failures = list[BaseException]
@@ -63,7 +64,64 @@ def unsigned(number: int) -> int | str:
 
 
 def cast_unsigned(text: str) -> int | str:
-    return unsigned(numbers.integer_of(text))
+    return unsigned(_cast_integer(text))
+
+
+def cast_signed(text: str) -> int:
+    return max(min(_cast_integer(text), 2**63 - 1), -(2**63))
+
+
+def _cast_integer(text: str) -> int:
+    if text[-1:] in " \t\n\r\v\f" or not numbers.is_integer(text):  # white space behind it counts, unlike before it
+        warn_value("INTEGER", text)
+    return numbers.integer_of(text)
+
+
+def cast_year(number: int) -> int | None:
+    """CAST(number AS YEAR): 0 and 1901 to 2155, two digits as usual."""
+    year = number + (2000 if 0 < number < 70 else 1900 if 70 <= number < 100 else 0)
+    if year and not 1901 <= year <= 2155:
+        warn_value("YEAR", year)
+        return None
+    return year
+
+
+def cast_year_text(text: str) -> int | None:
+    if not numbers.is_integer(text):
+        warn_value("YEAR", text)
+        if not numbers.begins_with_number(text):
+            return None
+    return cast_year(numbers.integer_of(text) or 2000)
+
+
+def cast_char(text: str, length: int) -> str:
+    if len(text) > length:
+        warn_value(f"CHAR({length})", text)
+    return text[:length]
+
+
+def literal_double(text: str) -> float:
+    """The number that a string of the statement's own begins with."""
+    warn_value("DOUBLE", text)
+    return numbers.double_of(text)
+
+
+def literal_integer(text: str) -> int:
+    warn_value("INTEGER", text)
+    return max(min(numbers.integer_of(text), 2**63 - 1), -(2**63))
+
+
+def literal_decimal(text: str) -> str:
+    if not numbers.begins_with_number(text):
+        warn_value("DECIMAL", text)
+    return numbers.fixed(numbers.decimal_of(text), 30)
+
+
+def text_decimal(text: str) -> str:
+    """A string as DECIMAL: one that begins with no number is refused, what follows a number is not looked at."""
+    if not numbers.begins_with_number(text):
+        warn(1366, "DECIMAL", "0", "", -1)
+    return numbers.fixed(numbers.decimal_of(text), 30)
 
 
 def number_unsigned(number: float | str) -> int | str:
@@ -78,9 +136,13 @@ def fit_decimal(text: str, scale: int) -> str:
     return numbers.fixed(numbers.decimal_of(text), scale)
 
 
-def cast_decimal(text: str, precision: int, scale: int) -> str:
+def cast_decimal(text: str, precision: int, scale: int, literal: int = 0) -> str:
+    if not numbers.begins_with_number(text):
+        literal_decimal(text) if literal else text_decimal(text)
     value = Decimal(numbers.fixed(numbers.decimal_of(text), scale))
     largest = Decimal(10 ** (precision - scale)) - Decimal(1).scaleb(-scale)
+    if abs(value) > largest:
+        warn(1264, "cast", 1)
     return f"{max(min(value, largest), -largest):f}"
 
 
@@ -89,7 +151,28 @@ def cut(text: str, digits: int) -> str:
 
 
 def operate(operator: str, left: str, right: str, scale: int) -> str | None:
-    return numbers.arithmetic(operator, Decimal(left), Decimal(right), scale)
+    result = numbers.arithmetic(operator, Decimal(left), Decimal(right), scale)
+    if result is None:
+        warn(1365)
+    return result
+
+
+def divide(left: float, right: float) -> float | None:
+    if not right:
+        warn(1365)
+        return None
+    return left / right
+
+
+def divide_integers(operator: str, left: int | str, right: int | str) -> int | str | None:
+    """`%` and DIV; numbers beyond SQLite's integers come and go as text."""
+    a, b = int(left), int(right)
+    if not b:
+        warn(1365)
+        return None
+    quotient = abs(a) // abs(b) * (1 if (a < 0) == (b < 0) else -1)
+    result = quotient if operator == "div" else a - quotient * b
+    return result if result < 2**63 else f"{result:020d}"
 
 
 def round_decimal(text: str, places: int, scale: int) -> str:
@@ -125,10 +208,14 @@ def ceil_decimal(text: str) -> int:
 
 
 def float_remainder(left: float, right: float) -> float | None:
+    if not right:
+        warn(1365)
     return math.fmod(left, right) if right else None
 
 
 def integer_quotient(left: float, right: float) -> int | None:
+    if not right:
+        warn(1365)
     return max(min(math.trunc(left / right), 2**63 - 1), -(2**63)) if right else None
 
 
@@ -226,6 +313,9 @@ def fail(number: int, *details: object) -> None:
 
 _SCALARS: dict[str, Callable[..., Any]] = {
     "uint_text": uint_text, "cast_unsigned": cast_unsigned, "number_unsigned": number_unsigned,
+    "cast_signed": cast_signed, "cast_char": cast_char, "cast_year": cast_year, "cast_year_text": cast_year_text,
+    "literal_double": literal_double, "literal_integer": literal_integer, "literal_decimal": literal_decimal,
+    "text_decimal": text_decimal, "divide": divide, "divide_integers": divide_integers,
     "double_text": double_text, "decimal": fit_decimal, "cast_decimal": cast_decimal, "operate": operate, "cut": cut,
     "round_decimal": round_decimal, "truncate_decimal": truncate_decimal, "round_whole": round_whole,
     "truncate_whole": truncate_whole, "floor_decimal": floor_decimal, "ceil_decimal": ceil_decimal,

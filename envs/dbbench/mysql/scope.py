@@ -66,6 +66,8 @@ class Scope:
     # Columns of USING and NATURAL: (alias, name) of those that stand for both, and of those they hide.
     merged: list[tuple[str, str]] = field(default_factory=list)
     hidden: set[tuple[str, str]] = field(default_factory=set)
+    # Conditions of ON that are not translated yet, with the range of `sources` that they see; None where none waits.
+    conditions: list[tuple[Node, int, int]] | None = None
     items: list[SelectItem] = field(default_factory=list)
     item_values: list[Value] = field(default_factory=list)
     group_columns: set[str] = field(default_factory=set)

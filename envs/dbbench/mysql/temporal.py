@@ -22,7 +22,7 @@ _SPACE = set(" \t\n\r\v\f")
 
 @dataclass(slots=True)
 class Moment:
-    """A date with an optional time of day. Month and day may be 0, as MySQL allows."""
+    """A date with an optional time of day. Month and day may be 0, as MySQL allows. `excess`: text follows it."""
 
     year: int = 0
     month: int = 0
@@ -32,6 +32,7 @@ class Moment:
     second: int = 0
     micro: int = 0
     has_time: bool = False
+    excess: bool = False
 
     def date_text(self) -> str:
         return f"{self.year:04d}-{self.month:02d}-{self.day:02d}"
@@ -46,6 +47,13 @@ class Moment:
     def is_real(self) -> bool:
         """Whether the calendar has this day (no zero parts)."""
         return self.year > 0 and self.month > 0 and self.day > 0
+
+    def is_zero(self) -> bool:
+        return not (self.year or self.month or self.day)
+
+    def is_whole(self) -> bool:
+        """Whether month and day are given; the year may be 0."""
+        return self.month > 0 and self.day > 0
 
     def python(self) -> datetime.datetime:
         return datetime.datetime(self.year, self.month, self.day, self.hour, self.minute, self.second, self.micro)
@@ -65,26 +73,27 @@ def parse_moment(text: str) -> Moment | None:
     assert head is not None
     digits = head.end()
     if digits == len(text) or text[digits] == ".":
-        fields, widths = _packed_fields(text, 4 if digits in (4, 8) or digits >= 14 else 2)
+        fields, widths, end = _packed_fields(text, 4 if digits in (4, 8) or digits >= 14 else 2)
     else:
         read = _separated_fields(text)
         if read is None:
             return None
-        fields, widths = read
+        fields, widths, end = read
     if len(fields) < 3:
         return None
     count = len(fields)
     fields += [0] * (7 - count)
     year, month, day, hour, minute, second, micro = fields[:7]
-    moment = Moment(year, month, day, hour, minute, second, micro, count > 3)
+    moment = Moment(year, month, day, hour, minute, second, micro, count > 3, end < len(text))
     if len(widths) > 6 and widths[6] < 6:
         moment.micro *= 10 ** (6 - widths[6])
     if widths[0] == 2 and any(fields):
         moment.year += 2000 if moment.year < 70 else 1900
-    return moment if _in_range(moment) else None
+    return moment if in_range(moment) else None
 
 
-def _packed_fields(text: str, year_width: int) -> tuple[list[int], list[int]]:
+def _packed_fields(text: str, year_width: int) -> tuple[list[int], list[int], int]:
+    """The fields' values, their widths, and where they end."""
     fields: list[int] = []
     widths: list[int] = []
     at, width = 0, year_width
@@ -104,10 +113,10 @@ def _packed_fields(text: str, year_width: int) -> tuple[list[int], list[int]]:
         else:
             while at < len(text) and text[at] in _PUNCTUATION:
                 at += 1
-    return fields, widths
+    return fields, widths, at
 
 
-def _separated_fields(text: str) -> tuple[list[int], list[int]] | None:
+def _separated_fields(text: str) -> tuple[list[int], list[int], int] | None:
     fields: list[int] = []
     widths: list[int] = []
     at = 0
@@ -132,10 +141,11 @@ def _separated_fields(text: str) -> tuple[list[int], list[int]] | None:
             if text[at] in _SPACE and len(fields) != 3:
                 return None
             at += 1
-    return fields, widths
+    return fields, widths, at
 
 
-def _in_range(moment: Moment) -> bool:
+def in_range(moment: Moment) -> bool:
+    """Whether all parts are in range and the calendar has the day; month and day may be 0."""
     if moment.month > 12 or moment.day > 31 or moment.year > 9999:
         return False
     if moment.hour > 23 or moment.minute > 59 or moment.second > 59:
@@ -156,27 +166,48 @@ def moment_of_number(number: int) -> Moment | None:
     return parse_moment(digits) if len(digits) <= 14 else None
 
 
+_DATETIME = re.compile(r"[0-9]+[^\w\s]+[0-9]+[^\w\s]+[0-9]+\s+[0-9]|[0-9]{12}")
+_LONGEST = (838 * 3600 + 59 * 60 + 59) * 1_000_000
+
+
 def parse_time(text: str) -> int | None:
     """Microseconds of a TIME from `[-][D ]HH:MM[:SS[.f]]`, `HHMMSS` or a datetime's time part; None for NULL."""
-    text = text.strip()
-    full = re.match(r"\d{2,4}[-/.]\d{1,2}[-/.]\d{1,2}[ T]", text)
-    if full and (moment := parse_moment(text)) is not None:
-        return ((moment.hour * 60 + moment.minute) * 60 + moment.second) * 1_000_000 + moment.micro
-    match = re.match(r"(-?)(?:(\d{1,3}) +)?(\d{1,10})(?::(\d{1,2}))?(?::(\d{1,2}))?(?:\.(\d{1,6}))?", text)
-    if match is None:
-        return None
-    sign, days, first, second, third, fraction = match.groups()
-    if second is None and days is None:
-        packed = first.zfill(6)
-        hours, minutes, seconds = int(packed[:-4]), int(packed[-4:-2]), int(packed[-2:])
+    return read_time(text)[0]
+
+
+def read_time(text: str) -> tuple[int | None, bool]:
+    """The TIME that a string begins with, in microseconds, and whether the string is a TIME in full and in range.
+
+    Follows the server's `str_to_time`.
+    """
+    text = text.strip(" \t\n\r\v\f")
+    sign, body = (-1, text[1:]) if text.startswith("-") else (1, text)
+    if len(body) >= 12 and _DATETIME.match(body):
+        moment = parse_moment(body)
+        if moment is None:
+            return None, False
+        day = ((moment.hour * 60 + moment.minute) * 60 + moment.second) * 1_000_000 + moment.micro
+        return day, not moment.excess
+    match = re.match(r"([0-9]*)( *)", body)
+    assert match is not None
+    first, at = int(match.group(1)[:40] or 0), match.end()
+    if match.group(2) and re.match(r"[0-9].", body[at:]):
+        parts = re.compile(r"([0-9]+)(?::([0-9]+))?(?::([0-9]+))?").match(body, at)
+        assert parts is not None
+        days, hours, minutes, seconds = first, *(int(part[:40]) if part else 0 for part in parts.groups())
+        at = parts.end()
+    elif parts := re.compile(r":([0-9]+)(?::([0-9]+))?").match(body, at):
+        days, hours, minutes, seconds = 0, first, int(parts.group(1)[:40]), int((parts.group(2) or "0")[:40])
+        at = parts.end()
     else:
-        hours, minutes, seconds = int(first), int(second or 0), int(third or 0)
-    if minutes > 59 or seconds > 59:
-        return None
-    hours = min(hours + 24 * int(days or 0), 839)
-    total = ((hours * 60 + minutes) * 60 + seconds) * 1_000_000 + int((fraction or "0").ljust(6, "0"))
-    total = min(total, (838 * 3600 + 59 * 60 + 59) * 1_000_000)
-    return -total if sign else total
+        days, hours, minutes, seconds = 0, first // 10000, first // 100 % 100, first % 100
+    fraction = re.compile(r"\.([0-9]*)").match(body, at)
+    micro = int(fraction.group(1)[:6].ljust(6, "0")) if fraction else 0
+    at = fraction.end() if fraction else at
+    if at == 0 or first > 2**32 or minutes > 59 or seconds > 59 or re.match(r"[eE][-+]?[0-9]", body[at:]):
+        return None, False
+    total = (((days * 24 + hours) * 60 + minutes) * 60 + seconds) * 1_000_000 + micro
+    return sign * min(total, _LONGEST), total <= _LONGEST and at == len(body)
 
 
 def time_text(micros: int) -> str:
@@ -222,11 +253,8 @@ def _interval_parts(amount: str, unit: str) -> tuple[int, int]:
     return months, micros
 
 
-def add_interval(text: str, amount: str, unit: str, sign: int) -> str | None:
-    """DATE_ADD; a date stays a date unless the unit is below a day."""
-    moment = parse_moment(text)
-    if moment is None or not moment.is_real():
-        return None
+def shifted(moment: Moment, amount: str, unit: str, sign: int) -> str | None:
+    """DATE_ADD; a date stays a date unless the unit is below a day. None beyond the calendar."""
     months, micros = _interval_parts(amount, unit)
     months, micros = sign * months, sign * micros
     has_time = moment.has_time or unit in ("MICROSECOND", "SECOND", "MINUTE", "HOUR") or "_" in unit

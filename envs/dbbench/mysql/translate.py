@@ -9,6 +9,7 @@ from envs.dbbench.mysql.casts import cast
 from envs.dbbench.mysql.errors import MySQLError
 from envs.dbbench.mysql.functions import FUNCTIONS
 from envs.dbbench.mysql.scope import Binding, Schema, Scope
+from envs.dbbench.mysql.temporal import parse_moment, read_time
 from envs.dbbench.mysql.tree import (
     Call,
     Case,
@@ -20,8 +21,10 @@ from envs.dbbench.mysql.tree import (
     Operation,
     OrderItem,
     Row,
+    SetOperation,
     Subquery,
     Variable,
+    With,
     children,
 )
 from envs.dbbench.mysql.types import (
@@ -67,12 +70,14 @@ class Output(NamedTuple):
 class Translator:
     """Translates the expressions of one statement. Queries are the subclass's (queries.py).
 
+    `strict`: the statement changes rows, so that SQL is needed which sees what MySQL would warn of (strict.py).
     `params` are the statement's constants by name; `sql_of` and `bound` remember, by the node's identity, what each
     expression became, for the checks behind.
     """
 
-    def __init__(self, schema: Schema) -> None:
+    def __init__(self, schema: Schema, strict: bool = False) -> None:
         self.schema = schema
+        self.strict = strict
         self.params: dict[str, str | int | float | None] = {}
         self.sql_of: dict[int, str] = {}
         self.bound: dict[int, Binding] = {}
@@ -137,10 +142,8 @@ class Translator:
         return self._temporal_literal(node)
 
     def _temporal_literal(self, node: Literal) -> Value:
-        name, kind = {"date": ("cast_date", DATE), "time": ("cast_time", TIME)}.get(
-            node.kind, ("cast_datetime", DATETIME)
-        )
-        text = FUNCTIONS[name].call(node.value)
+        kind = {"date": DATE, "time": TIME, "datetime": DATETIME}[node.kind]
+        text = FUNCTIONS[f"cast_{node.kind}"].call(node.value) if _is_temporal(node) else None
         if text is None:
             raise MySQLError(1525, node.kind.upper(), node.value)
         return Value(self.param(text), kind, constant=True)
@@ -189,7 +192,7 @@ class Translator:
         if operator in ("and", "or", "xor"):
             return operators.logical(operator, operands)
         if operator in ("+", "-", "*", "/", "%", "div"):
-            return operators.arithmetic(operator, *operands)
+            return operators.arithmetic(operator, *operands, strict=self.strict)
         if operator in ("|", "&", "^", "<<", ">>"):
             return operators.bitwise(operator, *operands)
         if operator == "not":
@@ -257,6 +260,7 @@ class Translator:
         sql, types, _ = self.query(subquery.query, scope)
         if len(types) != value.columns:
             raise MySQLError(1241, value.columns)
+        _check_limit(subquery.query)
         item = Value("o0", types[0])
         operator, test = node.operator, subquery.test
         if test == "in" or (operator, test) in (("=", "any"), ("<>", "all")):
@@ -278,19 +282,32 @@ class Translator:
             sql, types, _ = self.query(rest[0].query, scope)
             if len(types) != len(values):
                 raise MySQLError(1241, len(values))
+            _check_limit(rest[0].query)
             names = [Value(f"o{i}", type_) for i, type_ in enumerate(types)]
             pairs = [operators.comparable(a, b) for a, b in zip(values, names, strict=True)]
             rights = ", ".join(right for _, right in pairs)
             lefts = ", ".join(left_sql for left_sql, _ in pairs)
             return f"(({lefts}) {'NOT ' if node.negated else ''}IN (SELECT {rights} FROM ({sql})))"
+        if isinstance(rest[0], Subquery) and node.operator != "in":
+            return self._row_subquery(node.operator, values, rest[0].query, scope)
         alternatives = []
         for other in rest:
             if not isinstance(other, Row) or len(other.items) != len(values):
                 raise MySQLError(1241, len(values))
             others = [self.scalar(item, scope) for item in other.items]
-            alternatives.append(_compare_rows(node.operator, values, others))
+            alternatives.append(operators.compare_rows(node.operator, values, others))
         sql = " OR ".join(alternatives)
         return f"(NOT ({sql}))" if node.negated else f"({sql})"
+
+    def _row_subquery(self, operator: str, values: list[Value], query: Query, scope: Scope) -> str:
+        """`(a, b) = (SELECT ..)`, which must have one row at most."""
+        sql, types, _ = self.query(query, scope)
+        if len(types) != len(values):
+            raise MySQLError(1241, len(values))
+        names = [Value(f"o{i}", type_) for i, type_ in enumerate(types)]
+        comparison = operators.compare_rows(operator, values, names)
+        several = f"SELECT COUNT(*) FROM (SELECT 1 FROM ({sql}) LIMIT 2)"
+        return f"(CASE WHEN ({several}) > 1 THEN m_fail(1242) ELSE (SELECT {comparison} FROM ({sql})) END)"
 
     def _row(self, node: Row, scope: Scope) -> Value:
         raise MySQLError(1241, 1)
@@ -323,7 +340,7 @@ class Translator:
         return Value(f"(CASE {branches} ELSE {convert(otherwise, type_)} END)", type_)
 
     def _cast(self, node: Cast, scope: Scope) -> Value:
-        return cast(self.scalar(node.operand, scope), node)
+        return cast(self.scalar(node.operand, scope), node, self.strict)
 
     def _interval(self, node: Interval, scope: Scope) -> Value:
         return calls.interval(self, self.scalar(node.base, scope), self.scalar(node.amount, scope), node)
@@ -346,17 +363,23 @@ _METHODS = {
 }  # fmt: skip
 
 
-def _compare_rows(operator: str, left: list[Value], right: list[Value]) -> str:
-    if operator in ("=", "<=>", "in"):
-        word = "<=>" if operator == "<=>" else "="
-        return "(" + " AND ".join(operators.compare(word, a, b) for a, b in zip(left, right, strict=True)) + ")"
-    if operator == "<>":
-        return "(" + " OR ".join(operators.compare("<>", a, b) for a, b in zip(left, right, strict=True)) + ")"
-    strict = operator[0]
-    sql = operators.compare(operator, left[-1], right[-1])
-    for a, b in zip(reversed(left[:-1]), reversed(right[:-1]), strict=True):
-        sql = f"({operators.compare(strict, a, b)} OR ({operators.compare('=', a, b)} AND {sql}))"
-    return sql
+def _check_limit(query: Query) -> None:
+    """Raises 1235 for a LIMIT in the subquery of IN, ANY, SOME or ALL; those of derived tables within do not count."""
+    if isinstance(query, With):
+        _check_limit(query.body)
+    elif query.limit is not None:
+        raise MySQLError(1235, "LIMIT & IN/ALL/ANY/SOME subquery")
+    elif isinstance(query, SetOperation):
+        _check_limit(query.left)
+        _check_limit(query.right)
+
+
+def _is_temporal(node: Literal) -> bool:
+    """Whether the text of DATE '..', TIME '..' or TIMESTAMP '..' is such a value in full."""
+    if node.kind == "time":
+        return ":" in node.value and read_time(node.value)[1]
+    moment = parse_moment(node.value)
+    return moment is not None and not moment.excess and moment.has_time == (node.kind == "datetime")
 
 
 def contains_aggregate(node: Node) -> bool:

@@ -230,6 +230,7 @@ class Update:
     where: Node | None
     order: list[OrderItem]
     limit: Node | None
+    ignore: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -241,6 +242,7 @@ class Delete:
     where: Node | None
     order: list[OrderItem]
     limit: Node | None
+    ignore: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -255,14 +257,51 @@ class Show:
 
 
 @dataclass(slots=True, eq=False)
-class Command:
-    """A statement that this server refuses or that does nothing: `verb` such as DROP, SET, BEGIN, EXPLAIN."""
+class Transaction:
+    """`action`: begin, begin read only, commit, rollback (both perhaps "and chain"), savepoint, rollback to, release,
+    autocommit on, autocommit off; `name` is a savepoint's."""
+
+    action: str
+    name: str = ""
+
+
+@dataclass(slots=True, eq=False)
+class Maintenance:
+    """CHECK, ANALYZE, OPTIMIZE, REPAIR and CHECKSUM TABLE; HISTOGRAM for ANALYZE TABLE .. UPDATE HISTOGRAM."""
 
     verb: str
-    thing: str = ""
+    tables: list[TableName]
 
 
-Statement = Select | SetOperation | Values | With | Insert | Update | Delete | Show | Command
+@dataclass(slots=True, eq=False)
+class Do:
+    """Expressions that are computed and not returned."""
+
+    items: list[SelectItem]
+
+
+@dataclass(slots=True, eq=False)
+class Prepared:
+    """PREPARE, EXECUTE and DEALLOCATE PREPARE. `sql` is None for a statement in a variable."""
+
+    action: str
+    name: str
+    sql: str | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Command:
+    """A statement beyond queries, changes and transactions, as `CREATE TABLE`, `LOAD LOCAL` or `USE`. `table` is what
+    it names: a table, a routine, or a database."""
+
+    verb: str
+    table: TableName | None = None
+
+
+Statement = (
+    Select | SetOperation | Values | With | Insert | Update | Delete | Show | Transaction | Maintenance | Do | Prepared
+    | Command
+)  # fmt: skip
 
 
 def children(node: object) -> Iterator[Any]:

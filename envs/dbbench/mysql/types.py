@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from envs.dbbench.mysql.errors import MySQLError
-from envs.dbbench.mysql.numbers import fixed
+from envs.dbbench.mysql.numbers import fixed, is_double, is_integer
 
 NOT_FIXED = 31
 NUMERIC = frozenset({"int", "uint", "decimal", "double", "float"})
@@ -116,6 +116,8 @@ def as_double(value: Value) -> str:
     if kind in ("int", "uint", "decimal"):
         return f"CAST({value.sql} AS REAL)"
     if kind == "text":
+        if isinstance(value.literal, str) and value.is_literal and not is_double(value.literal):
+            return f"m_literal_double({value.sql})"
         return f"CAST({value.sql} AS REAL)"
     return f"CAST(m_temporal_number({value.sql}) AS REAL)"
 
@@ -127,7 +129,9 @@ def as_decimal(value: Value) -> str:
         return value.sql
     if kind in ("int", "uint"):
         return f"CAST({value.sql} AS TEXT)"
-    if kind == "text" or value.type.real:
+    if kind == "text":
+        return f"m_{'literal' if value.is_literal else 'text'}_decimal({value.sql})"
+    if value.type.real:
         return f"m_decimal({as_text(value)}, 30)"
     return f"CAST(m_temporal_number({value.sql}) AS TEXT)"
 
@@ -138,6 +142,8 @@ def as_integer(value: Value) -> str:
     if kind in ("int", "uint", "null"):
         return value.sql
     if kind == "text":
+        if isinstance(value.literal, str) and value.is_literal and not is_integer(value.literal):
+            return f"m_literal_integer({value.sql})"
         return f"CAST({value.sql} AS INTEGER)"
     if kind in TEMPORAL:
         return f"CAST(m_temporal_number({value.sql}) AS INTEGER)"

@@ -41,6 +41,13 @@ NEAR = (
         ("SELECT rank FROM t", "FROM t"),
         ("SELECT left FROM t", "FROM t"),
         ("DELETE t", ""),
+        ("SELECT left(Name) FROM Players", ") FROM Players"),
+        ("SELECT YEAR() FROM t", ") FROM t"),
+        ("SELECT IF(a, 1) FROM t", ") FROM t"),
+        ("SELECT REPLACE(a, 'b', 'c', 'd')", ", 'd')"),
+        ("SELECT Role(s) FROM t", "(s) FROM t"),
+        ("SELECT Language (x) FROM t", "(x) FROM t"),
+        ("SELECT PASSWORD('x')", "('x')"),
         ("SELECT a::text FROM t", ":text FROM t"),
     ],
 )
@@ -96,6 +103,19 @@ def test_a_syntax_error_quotes_80_bytes_and_counts_lines() -> None:
         ("SELECT COUNT(*) c FROM Players GROUP BY c", "1056 (42000): Can't group on 'c'"),
         ("SELECT (SELECT Name FROM Players)", "1242 (21000): Subquery returns more than 1 row"),
         ("SELECT (SELECT Name, Team FROM Players LIMIT 1)", "1241 (21000): Operand should contain 1 column(s)"),
+        (
+            "SELECT 1 FROM Players WHERE Name IN (SELECT Team FROM Clubs LIMIT 1)",
+            "1235 (42000): This version of MySQL doesn't yet support 'LIMIT & IN/ALL/ANY/SOME subquery'",
+        ),
+        (
+            "DELETE FROM Players WHERE Goals <> ALL (SELECT 1 UNION (SELECT 2 LIMIT 1))",
+            "1235 (42000): This version of MySQL doesn't yet support 'LIMIT & IN/ALL/ANY/SOME subquery'",
+        ),
+        (
+            "SELECT (1, 2) NOT IN (SELECT 1, 2 ORDER BY 1 LIMIT 0, 5)",
+            "1235 (42000): This version of MySQL doesn't yet support 'LIMIT & IN/ALL/ANY/SOME subquery'",
+        ),
+        ("SELECT 1 < ANY (SELECT x FROM Clubs LIMIT 1)", "1054 (42S22): Unknown column 'x' in 'field list'"),
         ("SELECT 1 IN (SELECT 1, 2)", "1241 (21000): Operand should contain 1 column(s)"),
         ("SELECT (1, 2)", "1241 (21000): Operand should contain 1 column(s)"),
         ("SELECT 1 UNION SELECT 1, 2", "1222 (21000): The used SELECT statements have a different number of columns"),
@@ -103,8 +123,8 @@ def test_a_syntax_error_quotes_80_bytes_and_counts_lines() -> None:
         ("SELECT * FROM (SELECT 1 a, 2 A) x", "1060 (42S21): Duplicate column name 'A'"),
         ("SELECT LEN(Name) FROM Players", "1305 (42000): FUNCTION dbbx.LEN does not exist"),
         (
-            "SELECT left(Name) FROM Players",
-            "1582 (42000): Incorrect parameter count in the call to native function 'left'",
+            "SELECT instr(Name) FROM Players",
+            "1582 (42000): Incorrect parameter count in the call to native function 'instr'",
         ),
         (
             "SELECT SUM (Goals) FROM Players",
@@ -133,6 +153,55 @@ def test_refusals_have_mysqls_number_and_text(sql: str, refusal: str) -> None:
     assert error(sql) == refusal
 
 
+@pytest.mark.parametrize(
+    ("sql", "name", "clause"),
+    [
+        ("SELECT a FROM Players p JOIN Clubs c ON p.b = c.Team WHERE d = 1 ORDER BY e", "a", "field list"),
+        ("SELECT 1 FROM Players p JOIN Clubs c ON p.b = c.Team WHERE d = 1 GROUP BY e", "d", "where clause"),
+        ("SELECT 1 FROM Players p JOIN Clubs c ON p.b = c.Team GROUP BY e HAVING f ORDER BY g", "p.b", "on clause"),
+        ("SELECT 1 FROM Players GROUP BY e HAVING f ORDER BY g", "e", "group statement"),
+        ("SELECT 1 FROM Players HAVING f ORDER BY g", "f", "having clause"),
+        ("SELECT a FROM Players JOIN Clubs USING (nosuch)", "nosuch", "from clause"),
+        ("SELECT a FROM Players JOIN (SELECT b FROM Clubs) c ON d = 1", "b", "field list"),
+        ("SELECT 1 FROM Players p JOIN Clubs c ON x.City = 1 JOIN Clubs x ON 1", "x.City", "on clause"),
+        ("SELECT 1 FROM Players p, Clubs c JOIN Clubs d ON p.Team = d.Team", "p.Team", "on clause"),
+        ("UPDATE Players SET a = b ORDER BY d", "a", "field list"),
+        ("UPDATE Players SET Note = b ORDER BY d", "b", "field list"),
+        ("INSERT INTO Players (a) VALUES (b)", "a", "field list"),
+        ("DELETE FROM Players WHERE a = 1 ORDER BY b", "a", "where clause"),
+    ],
+)
+def test_the_unknown_column_that_is_named_is_the_one_that_mysql_resolves_first(
+    sql: str, name: str, clause: str
+) -> None:
+    assert error(sql) == f"1054 (42S22): Unknown column '{name}' in '{clause}'"
+
+
+def test_subqueries_with_a_limit_are_refused_only_as_sets() -> None:
+    limited = "SELECT Team FROM Clubs ORDER BY Team LIMIT 1"
+    assert column(f"SELECT Name FROM Players WHERE Team = ({limited})") == ["Anna", "Øystein"]
+    assert column(f"SELECT Name FROM Players WHERE EXISTS ({limited}) LIMIT 1") == ["José"]
+    assert column(f"SELECT Name FROM Players WHERE Team IN (SELECT Team FROM ({limited}) x)") == ["Anna", "Øystein"]
+
+
+def test_the_row_that_a_limit_keeps_among_ties_is_the_servers_in_subqueries_too() -> None:
+    query = "SELECT Name FROM Players ORDER BY Team = 'nobody' DESC, `Height (m)` LIMIT 2"
+    assert column(f"SELECT x.Name FROM ({query}) x") == column(query)
+    one = query.replace("LIMIT 2", "LIMIT 1")
+    assert column(f"SELECT Name FROM Players WHERE BINARY Name = ({one})") == column(one)
+    latest = "SELECT Name FROM Players q WHERE q.Team = p.Team ORDER BY 1 = 1, Born DESC LIMIT 1"
+    assert column(f"SELECT ({latest}) FROM Players p WHERE Team = 'Ajax'") == ["Øystein", "Øystein"]
+    assert column("SELECT Name FROM (SELECT Name FROM Players WHERE 0 ORDER BY Team LIMIT 1) x") == []
+
+
+def test_a_row_compares_with_the_row_of_a_subquery() -> None:
+    assert column("SELECT Name FROM Players WHERE (Team, Goals) = (SELECT 'ajax', '07')") == ["Anna"]
+    assert column("SELECT Name FROM Players WHERE (Team, Goals) <> (SELECT 'ajax', '07') LIMIT 1") == ["José"]
+    assert column("SELECT (1, 2) = (SELECT 1, 2 FROM Clubs WHERE 0)") == [None]
+    assert error("SELECT (1, 2) = (SELECT 1, 2 FROM Clubs)") == "1242 (21000): Subquery returns more than 1 row"
+    assert error("SELECT (1, 2) = (SELECT 1)") == "1241 (21000): Operand should contain 2 column(s)"
+
+
 def test_a_constant_in_where_determines_a_column_beside_aggregates() -> None:
     assert rows("SELECT Name, COUNT(*) FROM Players WHERE Name = 'anna'") == [("Anna", 1)]
 
@@ -154,6 +223,24 @@ def test_show_and_describe() -> None:
     assert error("DESC nosuch") == "1146 (42S02): Table 'dbbx.nosuch' doesn't exist"
     sql = "SELECT column_name FROM information_schema.columns WHERE table_name = 'Clubs' ORDER BY ordinal_position"
     assert column(sql) == ["Team", "City"]
+
+
+def test_columns_come_by_place_where_the_order_is_nobodys() -> None:
+    assert column("SELECT column_name FROM information_schema.columns WHERE table_name = 'Clubs'") == ["Team", "City"]
+    schemata = "SELECT schema_name FROM information_schema.schemata ORDER BY 1"
+    assert column(schemata) == ["dbbx", "information_schema", "performance_schema"]
+
+
+def test_recursion_ends_where_the_server_ends_it() -> None:
+    endless = "WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s{}) SELECT {} FROM s{}"
+    aborted = (
+        "3636 (HY000): Recursive query aborted after 1001 iterations. Try increasing @@cte_max_recursion_depth to a "
+        "larger value."
+    )
+    assert error(endless.format("", "COUNT(*)", "")) == aborted
+    assert error(endless.format("", "n", " LIMIT 3")) == aborted
+    assert column(endless.format(" LIMIT 3", "n", "")) == [1, 2, 3]
+    assert column(endless.format(" WHERE n < 1000", "COUNT(*)", "")) == [1000]
 
 
 def test_inserts_keep_what_a_text_column_keeps() -> None:

@@ -110,6 +110,7 @@ def test_the_plain_dialect_is_sqlite() -> None:
         assert db.execute("SELECT name FROM sqlite_master").rows == [("Players",), ("Clubs",)]
         assert [row[1] for row in db.execute("PRAGMA table_info(Clubs)").rows] == ["Team", "City"]
         assert db.execute("DROP TABLE Players").error == "not authorized"
+        assert db.execute("SAVEPOINT a").error == "not authorized"
         assert db.execute("SELECT * FROM nosuch").text == "no such table: nosuch"
 
 
