@@ -64,8 +64,10 @@ class SQLiteBackend:
         todo = _plan(sql, self._image.schema, session.sql_mode) if cached else plan(sql, self._image.schema, session)
         if cached and todo.of_session:
             todo = plan(sql, self._image.schema, session)
+        if todo.prepared is not None:
+            return self._prepared(todo.prepared)
         reply = self._execute_plan(todo)
-        _count(session, todo, reply, self._connection.changed)
+        _remember(session, todo, reply, self._connection.changed)
         return reply
 
     def _execute_plan(self, todo: Plan) -> Reply:
@@ -79,8 +81,6 @@ class SQLiteBackend:
             return Reply.failed(error)
         if todo.error is not None:
             return Reply.failed(todo.error)
-        if todo.prepared is not None:
-            return self._prepared(todo.prepared)
         if not todo.sql:
             return Reply.of(list(todo.rows))
         try:
@@ -102,9 +102,7 @@ class SQLiteBackend:
                     )
                     for row in rows
                 ]
-        except Unsupported as error:
-            return _unsupported(error)
-        except MySQLError as error:
+        except (MySQLError, Unsupported) as error:
             return Reply.failed(error)
         except sqlite3.Error as error:
             return Reply.failed(_as_mysql(error, self._image))
@@ -112,7 +110,7 @@ class SQLiteBackend:
             return Reply.failed(MySQLError(1300, "\\xED"))
         except (TooLarge, MemoryError):
             return Reply.failed(MySQLError(1104))
-        return Reply.of(rows if todo.kind == "rows" else [])
+        return Reply.of(rows if todo.kind in ("rows", "diagnostics") else [])
 
     def _execute_plain(self, sql: str) -> Reply:
         assert self._connection is not None
@@ -129,7 +127,8 @@ class SQLiteBackend:
         if statement.action == "prepare":
             if sql is None or "?" in sql:
                 return Reply.failed(Unsupported("PREPARE from a variable or with parameters"))
-            planned = plan(sql, self._image.schema)
+            assert self._connection is not None
+            planned = plan(sql, self._image.schema, self._connection.session)
             if planned.error is not None or planned.prepared is not None:
                 return Reply.failed(planned.error or MySQLError(1295))
             self._statements[name] = sql
@@ -160,12 +159,10 @@ def _plan(sql: str, schema: Schema, sql_mode: str) -> Plan:
     return plan(sql, schema, Session(sql_mode))
 
 
-def _unsupported(error: Unsupported) -> Reply:
-    return Reply([], str(error), str(error), unsupported=True)
-
-
-def _count(session: Session, todo: Plan, reply: Reply, changed: int) -> None:
-    """Keeps what ROW_COUNT() and FOUND_ROWS() will answer."""
+def _remember(session: Session, todo: Plan, reply: Reply, changed: int) -> None:
+    """Keeps what ROW_COUNT(), FOUND_ROWS(), SHOW WARNINGS and @@autocommit will answer."""
+    if todo.transaction.startswith("autocommit "):
+        session.settings["autocommit"] = int(todo.transaction == "autocommit on")
     if todo.kind != "diagnostics":
         session.diagnostics = []
     if reply.error is not None:
