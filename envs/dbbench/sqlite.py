@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import sqlite3
 from functools import lru_cache
 from typing import Any
@@ -15,8 +16,10 @@ from envs.dbbench.limits import TooLarge
 from envs.dbbench.mysql.dialect import Plan, plan
 from envs.dbbench.mysql.errors import USER, MySQLError, Unsupported
 from envs.dbbench.mysql.scope import Schema
+from envs.dbbench.mysql.session import Session
 from envs.dbbench.mysql.strict import strict_mode
 from envs.dbbench.mysql.tree import Prepared
+from envs.dbbench.mysql.variables import assign
 from envs.dbbench.task import Table
 from envs.dbbench.transactions import Transactions
 from envs.errors import InternalError
@@ -57,10 +60,20 @@ class SQLiteBackend:
             return Reply.failed(self._image.refusal)
         if self._dialect == "sqlite":
             return self._execute_plain(sql)
-        planned = _plan if len(sql) <= _CACHED_LENGTH else plan
-        return self._execute_plan(planned(sql, self._image.schema))
+        assert self._connection is not None
+        session = self._connection.session
+        cached = len(sql) <= _CACHED_LENGTH and "@" not in sql
+        todo = _plan(sql, self._image.schema, session.sql_mode) if cached else plan(sql, self._image.schema, session)
+        if cached and todo.of_session:
+            todo = plan(sql, self._image.schema, session)
+        if todo.prepared is not None:
+            return self._prepared(todo.prepared)
+        reply = self._execute_plan(todo)
+        _remember(session, todo, reply, self._connection.changed)
+        return reply
 
     def _execute_plan(self, todo: Plan) -> Reply:
+        assert self._connection is not None
         try:
             if todo.transaction:
                 self._transactions.apply(todo.transaction, todo.savepoint)
@@ -70,15 +83,21 @@ class SQLiteBackend:
             return Reply.failed(error)
         if todo.error is not None:
             return Reply.failed(todo.error)
-        if todo.prepared is not None:
-            return self._prepared(todo.prepared)
         if not todo.sql:
             return Reply.of(list(todo.rows))
         try:
-            rows = self._rows(todo)
+            with strict_mode(todo.strict):
+                rows = self._connection.run(todo.sql, todo.params or {}, self._deadline)
+            if todo.writes:
+                self._connection.write([(write.sql, write.cells) for write in todo.writes], rows)
+                return Reply.of([])
+            if todo.targets:
+                assign(self._connection.session, todo.targets, rows)
+                return Reply.of([])
+            rows = _converted(todo, rows)
         except InternalError:
             raise
-        except MySQLError as error:
+        except (MySQLError, Unsupported) as error:
             return Reply.failed(error)
         except sqlite3.Error as error:
             return Reply.failed(_as_mysql(error, self._image))
@@ -89,21 +108,7 @@ class SQLiteBackend:
         except Exception as error:
             _log.exception("the MySQL layer failed on the result of a statement")
             raise InternalError(f"the MySQL layer failed on a result: {type(error).__name__}: {error}") from error
-        return Reply.of(rows if todo.kind == "rows" else [])
-
-    def _rows(self, todo: Plan) -> list[tuple[Any, ...]]:
-        """The rows of a planned statement in MySQL's order, as its driver gives them."""
-        assert self._connection is not None
-        with strict_mode(todo.strict):
-            rows = self._connection.run(todo.sql, todo.params or {}, self._deadline)
-        if todo.sorting is not None:
-            rows = todo.sorting.apply(rows)
-        if not todo.converts:
-            return rows
-        return [
-            tuple(cell if change is None else change(cell) for cell, change in zip(row, todo.converters, strict=True))
-            for row in rows
-        ]
+        return Reply.of(rows if todo.kind in ("rows", "diagnostics") else [])
 
     def _execute_plain(self, sql: str) -> Reply:
         assert self._connection is not None
@@ -120,7 +125,8 @@ class SQLiteBackend:
         if statement.action == "prepare":
             if sql is None or "?" in sql:
                 return Reply.failed(Unsupported("PREPARE from a variable or with parameters"))
-            planned = plan(sql, self._image.schema)
+            assert self._connection is not None
+            planned = plan(sql, self._image.schema, self._connection.session)
             if planned.error is not None or planned.prepared is not None:
                 return Reply.failed(planned.error or MySQLError(1295))
             self._statements[name] = sql
@@ -145,9 +151,38 @@ class SQLiteBackend:
             self._connection = None
 
 
+def _converted(todo: Plan, rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """The rows in MySQL's order, as its driver gives them."""
+    if todo.sorting is not None:
+        rows = todo.sorting.apply(rows)
+    if not todo.converts:
+        return rows
+    return [
+        tuple(cell if change is None else change(cell) for cell, change in zip(row, todo.converters, strict=True))
+        for row in rows
+    ]
+
+
 @lru_cache(maxsize=4096)
-def _plan(sql: str, schema: Schema) -> Plan:
-    return plan(sql, schema)
+def _plan(sql: str, schema: Schema, sql_mode: str) -> Plan:
+    """The plan of a statement without variables: of the session only the SQL mode matters."""
+    return plan(sql, schema, Session(sql_mode))
+
+
+def _remember(session: Session, todo: Plan, reply: Reply, changed: int) -> None:
+    """Keeps what ROW_COUNT(), FOUND_ROWS(), SHOW WARNINGS and @@autocommit will answer."""
+    if todo.transaction.startswith("autocommit "):
+        session.settings["autocommit"] = int(todo.transaction == "autocommit on")
+    if todo.kind != "diagnostics":
+        session.diagnostics = []
+    if reply.error is not None:
+        session.row_count = -1
+        if numbered := re.match(r"(\d+) \(\w+\): (.*)", reply.error, re.DOTALL):
+            session.diagnostics = [(int(numbered[1]), numbered[2])]
+    elif todo.kind == "rows":
+        session.row_count, session.found_rows = -1, len(reply.rows)
+    else:
+        session.row_count = changed if todo.kind == "changes" else 0
 
 
 def _as_mysql(error: sqlite3.Error, image: Image) -> MySQLError:

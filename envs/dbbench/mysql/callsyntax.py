@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from envs.dbbench.mysql.castsyntax import cast_type
+from envs.dbbench.mysql.errors import MySQLError, Unsupported
 from envs.dbbench.mysql.tokens import TokenReader
-from envs.dbbench.mysql.tree import Call, Column, Interval, Literal, Node, OrderItem, Star, Window
+from envs.dbbench.mysql.tree import Call, Cast, Column, Interval, Literal, Node, OrderItem, Star, Window
 from envs.dbbench.mysql.words import (
     AGGREGATES,
     GRAMMAR_FUNCTIONS,
@@ -105,8 +107,10 @@ class CallParser(TokenReader):
 
     def _over(self, call: Call) -> Call:
         if call.name in WINDOW_FUNCTIONS:
-            for modifier in (("RESPECT", "NULLS"), ("FROM", "FIRST")):
-                self.accept(*modifier)
+            for read, refused in ((("RESPECT", "NULLS"), ("IGNORE", "NULLS")), (("FROM", "FIRST"), ("FROM", "LAST"))):
+                if self.accept(*refused):
+                    raise MySQLError(1235, " ".join(refused))
+                self.accept(*read)
             if self.key != "OVER":
                 self.fail()
         if (call.name in WINDOW_FUNCTIONS or call.name in AGGREGATES) and self.accept("OVER"):
@@ -141,6 +145,8 @@ class CallParser(TokenReader):
     def _bound(self) -> str:
         if self.accept("CURRENT", "ROW"):
             return "CURRENT ROW"
+        if self.key == "INTERVAL" or "." in self.token.text:
+            raise Unsupported("a window's frame by an interval or a fraction")
         distance = "UNBOUNDED" if self.accept("UNBOUNDED") else str(self.integer())
         if self.key not in ("PRECEDING", "FOLLOWING"):
             self.fail()
@@ -176,6 +182,32 @@ class CallParser(TokenReader):
         if self.accept("SEPARATOR"):
             call.separator = self.string()
         return call
+
+    def _arguments_json_arrayagg(self) -> Node:
+        return Call("JSON_ARRAYAGG", [self.expression()])
+
+    def _arguments_json_objectagg(self) -> Node:
+        name = self.expression()
+        self.expect(",")
+        return Call("JSON_OBJECTAGG", [name, self.expression()])
+
+    def _arguments_json_value(self) -> Node:
+        """JSON_VALUE(document, path [RETURNING type] [NULL ON EMPTY] [NULL ON ERROR])."""
+        document = self.expression()
+        self.expect(",")
+        call: Node = Call("JSON_VALUE", [document, self.expression()])
+        if self.accept("RETURNING"):
+            call = cast_type(self, call)
+        while self.key in ("NULL", "ERROR", "DEFAULT"):
+            if self.key != "NULL":
+                raise Unsupported(f"JSON_VALUE with {self.key} ON EMPTY or ON ERROR")
+            self.expect("NULL", "ON")
+            if not self.accept("EMPTY"):
+                self.expect("ERROR")
+        return call
+
+    def _arguments_weight_string(self) -> Node:
+        raise Unsupported("the function WEIGHT_STRING")
 
     def _arguments_trim(self) -> Node:
         side = self.key if self.key in ("LEADING", "TRAILING", "BOTH") else ""
@@ -216,9 +248,7 @@ class CallParser(TokenReader):
 
     def _arguments_char(self) -> Node:
         call = Call("CHAR", self.expressions())
-        if self.accept("USING"):
-            self.character_set()
-        return call
+        return Cast(call, "CHAR") if self.accept("USING") and self.character_set() != "binary" else call
 
     def _arguments_date_add(self, sign: int = 1) -> Node:
         base = self.expression()

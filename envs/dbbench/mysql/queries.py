@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 
-from envs.dbbench.mysql import catalogue, grouping
+from envs.dbbench.mysql import catalogue, grouping, variables
 from envs.dbbench.mysql.block import Block, limit_sql
-from envs.dbbench.mysql.errors import MySQLError
+from envs.dbbench.mysql.errors import MySQLError, Unsupported
 from envs.dbbench.mysql.invocations import CallTranslator
+from envs.dbbench.mysql.lateral import lateral_columns
 from envs.dbbench.mysql.operators import compare
 from envs.dbbench.mysql.scope import Scope, Source, SourceColumn, unmarked
 from envs.dbbench.mysql.translate import Output, contains_aggregate
@@ -38,8 +39,8 @@ class QueryTranslator(CallTranslator):
     """Translates whole queries. `common` are the common tables in sight, innermost last."""
 
     common: list[dict[str, Output]]
-    # The table that an UPDATE or DELETE changes: a subquery must not read it (error 1093).
-    target: str | None = None
+    # The tables that an UPDATE or DELETE changes: a subquery must not read them (error 1093).
+    targets: frozenset[str] = frozenset()
     derived_depth = 0
     last_block: Block
     # The recursive block that comes next: its node, the seed's types, the table's name in SQLite.
@@ -74,8 +75,10 @@ class QueryTranslator(CallTranslator):
         source = f" FROM {self._from(node.source, scope)}" if node.source is not None else ""
         scope.clause = "field list"
         scope.items = self._expanded(node.items, scope)
+        before = self.assignments
         for item in scope.items:
             scope.item_values.append(self.scalar(item.expression, scope))
+        assigns = self.assignments > before
         extra = self._recursive_step(scope, source) if self.step and self.step[0] is node else ""
         where = self._clause(node.where, "where clause", scope)
         source = self._join_conditions(source, scope)
@@ -83,11 +86,17 @@ class QueryTranslator(CallTranslator):
         having = self._having(node, scope)
         order = self._order_values(node, scope)
         grouped = bool(node.group) or scope.aggregates > 0
-        grouping.check(self, node, scope, [key.sql for key in keys], grouped)
+        if self.session.full_group_by:
+            grouping.check(self, node, scope, [key.sql for key in keys], grouped)
         if having and not grouped:
             where, having = (f"({where}) AND ({having})" if where else having), ""
+        if assigns and order and not (grouped or node.distinct or scope.window_calls):
+            sorted_source = variables.presorted(self, scope, source, order)
+            source, order = (source, order) if sorted_source is None else (sorted_source, [])
         block = Block(node, scope, source, where, keys, having, order, grouped)
         self.last_block = block
+        if not node.rollup and any("\x05" in value.sql for value in scope.item_values):
+            raise MySQLError(1111)
         names = [item.alias or _name(item) for item in scope.items]
         types = [value.type for value in scope.item_values]
         return Output(block.rollup() if node.rollup else block.sql(extra), types, names)
@@ -196,7 +205,7 @@ class QueryTranslator(CallTranslator):
         index = self.schema.index(table.name)
         if index is None or table.database not in (None, self.schema.database):
             raise MySQLError(1146, table.database or self.schema.database, table.name)
-        if table.name == self.target and not self.derived_depth:
+        if table.name in self.targets and not self.derived_depth:
             raise MySQLError(1093, table.name)
         columns = [SourceColumn(name, TEXT, f"{alias}.c{j}") for j, name in enumerate(self.schema.tables[index][1])]
         name = table.alias or table.name
@@ -208,8 +217,16 @@ class QueryTranslator(CallTranslator):
 
     def _derived(self, source: Derived, scope: Scope) -> str:
         self.derived_depth += 1
-        output = self.query(source.query, None)
+        before, bound = self.assignments, set(self.bound) if source.lateral else ()
+        output = self.query(source.query, scope if source.lateral else None)
         self.derived_depth -= 1
+        if source.lateral and any(self.bound[node].scope is scope for node in self.bound.keys() - bound):
+            columns = lateral_columns(source.query, output, _renamed(output, source.columns))
+            self._add_source(Source(source.alias, columns), scope)
+            return f"(SELECT 1) AS a{self.number()}"
+        if self.assignments > before:  # made once, before the outer block reads a row
+            name = f"w{self.number()}"
+            output = output._replace(sql=f"WITH {name} AS MATERIALIZED ({output.sql}) SELECT * FROM {name}")
         alias = f"a{self.number()}"
         names = _renamed(output, source.columns)
         columns = [SourceColumn(name, type_, f"{alias}.o{i}")
@@ -284,7 +301,7 @@ class QueryTranslator(CallTranslator):
 
     def _recursive(self, name: str, columns: list[str] | None, query: SetOperation) -> Output:
         if not isinstance(query.right, Select):
-            raise MySQLError(1235, "a recursive part of several query blocks")
+            raise Unsupported("a recursive part of several query blocks")
         seed = self.query(query.left, None)
         names = _renamed(seed, columns)
         table = f"w{self.number()}"
@@ -366,6 +383,8 @@ class QueryTranslator(CallTranslator):
             if scope.aggregates:
                 raise MySQLError(3028, len(keys) + 1)
             keys.append(sort_key(value) + (" DESC" if item.descending else ""))
+        if isinstance(node, Values):
+            keys = []  # the server checks the order of VALUES, and does not sort
         outs = ", ".join(f"{alias}.o{i} AS o{i}" for i in range(len(output.types)))
         sql = f"SELECT {outs} FROM ({output.sql}) AS {alias}"
         sql += scope.finish(f" ORDER BY {', '.join(keys)}" if keys else "", False) + limit_sql(node)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from envs.dbbench.mysql.errors import MySQLError
+from envs.dbbench.mysql.errors import MySQLError, Unsupported
 from envs.dbbench.mysql.expressions import ExpressionParser
 from envs.dbbench.mysql.tree import (
     CommonTable,
@@ -30,6 +30,10 @@ _SELECT_OPTIONS = {"ALL", "DISTINCT", "DISTINCTROW", "HIGH_PRIORITY", "STRAIGHT_
 
 class QueryParser(ExpressionParser):
     """Reads queries; statements are the subclass's (grammar.py)."""
+
+    def __init__(self, sql: str) -> None:
+        super().__init__(sql)
+        self.into: list[str] = []  # the user variables of SELECT ... INTO
 
     def query_expression(self) -> Query:
         self.depth += 1
@@ -92,7 +96,7 @@ class QueryParser(ExpressionParser):
         if self.accept("VALUES"):
             return self._values()
         if self.accept("TABLE"):
-            return Select([SelectItem(Star(), None, "*")], self._table_name())
+            return Select([SelectItem(Star(), None, "*")], self.table_name())
         return self._select()
 
     def _values(self) -> Values:
@@ -106,7 +110,7 @@ class QueryParser(ExpressionParser):
 
     def _ordered(self, query: Query) -> Query:
         order = self._order()
-        limit, offset = self._limit()
+        limit, offset = self.limit()
         self._locking()
         if not order and limit is None:
             return query
@@ -122,7 +126,7 @@ class QueryParser(ExpressionParser):
         self.expect("BY")
         return self.order_items()
 
-    def _limit(self) -> tuple[Node | None, Node | None]:
+    def limit(self) -> tuple[Node | None, Node | None]:
         if not self.accept("LIMIT"):
             return None, None
         first: Node = Literal(str(self.integer()), "int")
@@ -143,11 +147,22 @@ class QueryParser(ExpressionParser):
                 self.accept("SKIP", "LOCKED")
         elif self.key == "LOCK":
             self.expect("LOCK", "IN", "SHARE", "MODE")
+        if self.accept("INTO"):
+            self._into()
 
     def _into(self) -> None:
         if self.key in ("OUTFILE", "DUMPFILE"):
             raise MySQLError(1227, "FILE")
-        raise MySQLError(1327, self.token.text if self.key != "@" else "@" + self.tokens[self.at + 1].text)
+        if self.into:
+            self.fail()
+        if self.depth > 1:
+            raise MySQLError(3954)
+        while True:
+            if self.key != "@":
+                raise MySQLError(1327, self.identifier())
+            self.into.append(self.variable().name)
+            if not self.accept(","):
+                return
 
     def _select(self) -> Select:
         self.expect("SELECT")
@@ -170,6 +185,9 @@ class QueryParser(ExpressionParser):
             select.having = self.expression()
         if self.accept("WINDOW"):
             self._named_windows(select)
+        if self.accept("QUALIFY"):
+            self.expression()
+            raise MySQLError(6037, "QUALIFY clause")
         return select
 
     def _named_windows(self, select: Select) -> None:
@@ -257,6 +275,10 @@ class QueryParser(ExpressionParser):
 
     def _table_factor(self) -> From:
         lateral = self.accept("LATERAL")
+        if lateral and not self.starts_query():
+            self.fail()
+        if self.key == "JSON_TABLE" and self.ahead() == "(":
+            raise Unsupported("JSON_TABLE")
         if self.starts_query():
             return self._derived(lateral)
         if self.accept("("):
@@ -279,14 +301,14 @@ class QueryParser(ExpressionParser):
             return self.identifier()
         return None
 
-    def _table_name(self) -> TableName:
+    def table_name(self) -> TableName:
         name = self.identifier()
         if self.accept("."):
             return TableName(self.identifier(), database=name)
         return TableName(name)
 
     def _aliased_table(self) -> TableName:
-        table = self._table_name()
+        table = self.table_name()
         table.alias = self._table_alias()
         while self.key in ("USE", "FORCE", "IGNORE"):
             self.at += 1

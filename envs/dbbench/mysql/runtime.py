@@ -15,10 +15,14 @@ from time import monotonic
 from typing import Any
 
 from envs.dbbench.mysql import aggregates, calls, collation, numbers
+from envs.dbbench.mysql.binary import to_bytes
 from envs.dbbench.mysql.errors import MySQLError
 from envs.dbbench.mysql.functions import FUNCTIONS, MAX_TEXT
+from envs.dbbench.mysql.miscellaneous import new_uuid
+from envs.dbbench.mysql.session import Session
 from envs.dbbench.mysql.strict import warn, warn_value
 from envs.dbbench.mysql.temporal import parse_moment, parse_time
+from envs.dbbench.mysql.variables import assigned_type
 
 Failures = list[BaseException]
 
@@ -61,6 +65,14 @@ def unsigned(number: int) -> int | str:
     """A number as UINT: modulo 2**64, as text of 20 digits where SQLite's integers end."""
     number = min(number, 2**64 - 1) if number >= 0 else max(number, -(2**63)) % 2**64
     return number if number < 2**63 else f"{number:020d}"
+
+
+def unsigned_arithmetic(operator: str, left: int | str, right: int | str, text: str) -> int | str:
+    a, b = int(left), int(right)
+    result = a + b if operator == "+" else a - b if operator == "-" else a * b
+    if not 0 <= result < 2**64:
+        raise MySQLError(1690, "BIGINT UNSIGNED", text)
+    return unsigned(result)
 
 
 def cast_unsigned(text: str) -> int | str:
@@ -279,6 +291,8 @@ def extreme(kind: str, *items: Any) -> Any:
     for item in items[1:]:
         if by == "text":
             sign = collation.compare(item, best)
+        elif by == "binary":
+            sign = (to_bytes(item) > to_bytes(best)) - (to_bytes(item) < to_bytes(best))
         elif by == "decimal":
             sign = numbers.compare_decimals(item, best)
         else:
@@ -307,6 +321,16 @@ def check_depth(depth: int) -> int:
     return depth
 
 
+def _session_functions(session: Session) -> dict[str, Callable[..., Any]]:
+    """What reads and changes the session, and so is called for each row."""
+
+    def assign(name: str, kind: str, scale: int, flags: int, cell: Any) -> Any:
+        return session.assign(name, assigned_type(kind, scale, flags), cell)
+
+    return {"variable": session.read, "assign": assign, "session": lambda name: getattr(session, name),
+            "uuid": new_uuid}  # fmt: skip
+
+
 def fail(number: int, *details: object) -> None:
     raise MySQLError(number, *details)
 
@@ -316,6 +340,7 @@ _SCALARS: dict[str, Callable[..., Any]] = {
     "cast_signed": cast_signed, "cast_char": cast_char, "cast_year": cast_year, "cast_year_text": cast_year_text,
     "literal_double": literal_double, "literal_integer": literal_integer, "literal_decimal": literal_decimal,
     "text_decimal": text_decimal, "divide": divide, "divide_integers": divide_integers,
+    "unsigned": unsigned_arithmetic,
     "double_text": double_text, "decimal": fit_decimal, "cast_decimal": cast_decimal, "operate": operate, "cut": cut,
     "round_decimal": round_decimal, "truncate_decimal": truncate_decimal, "round_whole": round_whole,
     "truncate_whole": truncate_whole, "floor_decimal": floor_decimal, "ceil_decimal": ceil_decimal,
@@ -331,7 +356,7 @@ def _round_integer(number: float | str) -> int:
     return numbers.rint(number) if isinstance(number, float) else int(numbers.fixed(Decimal(number), 0))
 
 
-def install(connection: sqlite3.Connection, failures: Failures, watch: Watch) -> None:
+def install(connection: sqlite3.Connection, failures: Failures, watch: Watch, session: Session) -> None:
     """Registers collations, functions and aggregates on a connection."""
     assert calls.LIBRARIES
     connection.create_collation("m_text", _containing(collation.compare, failures))
@@ -339,12 +364,14 @@ def install(connection: sqlite3.Connection, failures: Failures, watch: Watch) ->
     for name, call in _SCALARS.items():
         connection.create_function(f"m_{name}", -1, _reporting(_strict(call), failures, watch), deterministic=True)
     connection.create_function("m_fail", -1, _reporting(fail, failures, watch))
+    for name, call in _session_functions(session).items():
+        connection.create_function(f"m_{name}", -1, _reporting(call, failures, watch))
     for name, entry in FUNCTIONS.items():
         connection.create_function(
             f"m_{name.lower()}", -1, _reporting(entry.strict(), failures, watch), deterministic=True
         )
     for name, aggregate in aggregates.AGGREGATES.items():
-        connection.create_window_function(f"m_{name}", -1, aggregates.reporting(aggregate, failures))
+        connection.create_window_function(f"m_{name}", -1, aggregates.reporting(aggregate, failures, session))
 
 
 def _strict(call: Callable[..., Any]) -> Callable[..., Any]:

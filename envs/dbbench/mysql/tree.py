@@ -14,7 +14,7 @@ class Node:
 
 @dataclass(slots=True, eq=False)
 class Literal(Node):
-    """A constant. `kind`: string, int, decimal, double, null, bytes, date, time, datetime."""
+    """A constant. `kind`: string, int, boolean, decimal, double, null, bytes, date, time, datetime."""
 
     value: str
     kind: str
@@ -102,10 +102,19 @@ class Row(Node):
 
 @dataclass(slots=True, eq=False)
 class Variable(Node):
-    """`@name` or `@@name`."""
+    """`@name`, or `@@name` with its `scope` (global, session, local, or "")."""
 
     name: str
     system: bool
+    scope: str = ""
+
+
+@dataclass(slots=True, eq=False)
+class Assignment(Node):
+    """`@name := value`."""
+
+    name: str
+    value: Node
 
 
 @dataclass(slots=True, eq=False)
@@ -235,10 +244,10 @@ class Update:
 
 @dataclass(slots=True, eq=False)
 class Delete:
-    """`target`: the alias or name of the table, among those of `source`, that loses rows."""
+    """`targets`: the aliases or names of the tables, among those of `source`, that lose rows."""
 
     source: From
-    target: str
+    targets: list[str]
     where: Node | None
     order: list[OrderItem]
     limit: Node | None
@@ -246,14 +255,47 @@ class Delete:
 
 
 @dataclass(slots=True, eq=False)
+class SelectInto:
+    """SELECT ... INTO @a, @b."""
+
+    query: Query
+    names: list[str]
+
+
+@dataclass(slots=True, eq=False)
+class Setting:
+    """One assignment of SET: to a user variable, or to a system variable in a scope ("" is the session's). `value` is
+    None for DEFAULT."""
+
+    variable: Variable
+    value: Node | None
+
+
+@dataclass(slots=True, eq=False)
+class SetStatement:
+    settings: list[Setting]
+
+
+@dataclass(slots=True, eq=False)
 class Show:
-    """SHOW and DESCRIBE: `what` is tables, columns, databases, create table, index, variables, warnings ..."""
+    """SHOW and DESCRIBE: `what` is tables, columns, databases, create table, index, variables, warnings ... in lower
+    case. `name`: of the routine, user or engine that is asked for. `full`: with FULL, or GLOBAL for variables."""
 
     what: str
     table: TableName | None = None
     like: str | None = None
     where: Node | None = None
     full: bool = False
+    name: str = ""
+
+
+@dataclass(slots=True, eq=False)
+class Explain:
+    """EXPLAIN of a statement. `form`: traditional, json, tree, or "" for the server's own."""
+
+    statement: Statement
+    form: str = ""
+    analyze: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -299,9 +341,23 @@ class Command:
 
 
 Statement = (
-    Select | SetOperation | Values | With | Insert | Update | Delete | Show | Transaction | Maintenance | Do | Prepared
+    Select
+    | SetOperation
+    | Values
+    | With
+    | SelectInto
+    | Insert
+    | Update
+    | Delete
+    | SetStatement
+    | Show
+    | Explain
+    | Transaction
+    | Maintenance
+    | Do
+    | Prepared
     | Command
-)  # fmt: skip
+)
 
 
 def children(node: object) -> Iterator[Any]:
