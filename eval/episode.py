@@ -31,6 +31,7 @@ class Episode:
         prompt_tokens: put before the samples: new ones only in an append-only episode, whole prompts with a window.
         seconds: wall clock.
         link: the file and line of the trajectory, as `episodes/0000.jsonl:17`.
+        forgiven: valid turns whose reply was not to the letter, and was read all the same.
     """
 
     id: str
@@ -49,6 +50,7 @@ class Episode:
     prompt_tokens: int | None
     seconds: float
     link: str = ""
+    forgiven: int = 0
 
     def __post_init__(self) -> None:
         if self.scored and self.success is None:
@@ -87,6 +89,7 @@ class Episode:
             prompt_tokens=sum(len(turn.prompt_ids) for turn in tokens) if tokens else None,
             seconds=trajectory.seconds,
             link=link,
+            forgiven=sum(step.valid and bool(step.forgiven) for step in steps),
         )
 
     def to_dict(self) -> dict[str, Any]:

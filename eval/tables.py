@@ -96,6 +96,7 @@ def _measures(summary: Summary) -> Table:
             table.add_row(name, f"{estimate.value:.2f}", _interval(estimate, percents=False))
     for name, estimate in {
         "replies out of form": summary.invalid,
+        "replies read leniently": summary.forgiven,
         "actions inadmissible": summary.inadmissible,
     }.items():
         if estimate is not None:

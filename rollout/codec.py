@@ -79,6 +79,7 @@ def _step(plain: dict[str, Any]) -> Step:
             "reply": Message.from_dict(plain["reply"]),
             "actions": tuple(plain["actions"]),
             "observations": tuple(plain["observations"]),
+            "forgiven": tuple(plain.get("forgiven", ())),
             "tokens": None if tokens is None else Tokens(*map(tuple, tokens)),
             "timing": Timing(*plain["timing"]),
         }

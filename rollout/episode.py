@@ -207,5 +207,6 @@ class _Play:
             progress=answer.info.get("progress"),
             state=before.info.get("state"),
             timing=Timing(reply.queue, reply.model, round(time.monotonic() - begun, 6), reply.prefill),
+            forgiven=reading.forgiven,
         )
         return answer, step
