@@ -8,6 +8,14 @@ from typing import Any, Literal
 
 from configs.errors import ConfigError
 
+Thinking = Literal["auto", "true", "false"]
+"""What is said to a chat template's `enable_thinking`."""
+
+
+def thinking(choice: Thinking) -> bool | None:
+    """The choice as a chat template takes it; None says nothing."""
+    return {"auto": None, "true": True, "false": False}[choice]
+
 
 @dataclass(frozen=True, kw_only=True)
 class EnvConfig:
@@ -55,6 +63,10 @@ class ModelConfig:
 
     window: int | None = None
     """How many past turns the context keeps; all of them where none is given."""
+
+    enable_thinking: Thinking = "auto"
+    """Whether a hybrid model, such as Qwen3, thinks before it answers: true, false, or auto, which leaves it to the
+    model's chat template. A template without this option is not told."""
 
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     """Type of the model's weights."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from configs.common import EnvConfig
+from configs.common import EnvConfig, Thinking
 from configs.errors import ConfigError
 
 Algorithm = Literal["grpo", "gigpo", "dr_grpo", "rloo", "reinforce", "gspo", "dpo", "kto", "sft"]
@@ -49,6 +49,10 @@ class PlayingConfig(EnvConfig):
 
     window: int | None = None
     """How many past turns the context keeps; all of them where none is given."""
+
+    enable_thinking: Thinking = "auto"
+    """Whether a hybrid model, such as Qwen3, thinks before it answers: true, false, or auto, which leaves it to the
+    model's chat template. A template without this option is not told."""
 
     capacity: int = 128
     """Episodes that the engine plays at once."""

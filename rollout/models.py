@@ -25,6 +25,7 @@ def make_policy(
     window: int | None = None,
     dtype: str = "auto",
     device: str = "auto",
+    enable_thinking: bool | None = None,
 ) -> Policy:
     """A policy by name.
 
@@ -39,6 +40,7 @@ def make_policy(
         window: how many past turns its context keeps; None for all.
         dtype: of a model's weights.
         device: that it runs on.
+        enable_thinking: whether a hybrid model thinks before it answers; None leaves it to its chat template.
 
     Raises:
         TaskError: if the environment has no such scripted policy.
@@ -52,8 +54,8 @@ def make_policy(
     if name == "gold":
         return _gold(env)
     if name.startswith(("http://", "https://")):
-        return _served(name, sampling, capacity, max_length, window)
-    return _model(name, sampling, capacity, max_length or 4096, window, dtype, device)
+        return _served(name, sampling, capacity, max_length, window, enable_thinking)
+    return _model(name, sampling, capacity, max_length or 4096, window, dtype, device, enable_thinking)
 
 
 def _gold(env: TextEnv[Any]) -> Policy:
@@ -69,13 +71,28 @@ def _gold(env: TextEnv[Any]) -> Policy:
     return ScriptedPolicy("gold", script)
 
 
-def _served(url: str, sampling: Sampling, capacity: int, max_length: int | None, window: int | None) -> Policy:
+def _served(
+    url: str,
+    sampling: Sampling,
+    capacity: int,
+    max_length: int | None,
+    window: int | None,
+    enable_thinking: bool | None,
+) -> Policy:
     from rollout.client import Client
     from rollout.served import served_policy
 
     base, _, model = url.partition("#")
     client = Client(base, capacity=capacity)
-    return asyncio.run(served_policy(client, sampling, model=model or None, max_length=max_length, window=window))
+    made = served_policy(
+        client,
+        sampling,
+        model=model or None,
+        max_length=max_length,
+        window=window,
+        enable_thinking=enable_thinking,
+    )
+    return asyncio.run(made)
 
 
 def _model(
@@ -86,6 +103,7 @@ def _model(
     window: int | None,
     dtype: str,
     device: str,
+    enable_thinking: bool | None,
 ) -> Policy:
     from rollout.engines.hf import HFEngine
     from rollout.loading import load_model
@@ -95,7 +113,15 @@ def _model(
     stop_ids = Renderer(tokenizer).stop_ids
     engine = HFEngine(model, tokenizer, capacity=capacity, max_length=max_length, stop_ids=stop_ids)
     about = {"dtype": str(model.dtype), "template": fingerprint(str(tokenizer.chat_template))}
-    return ModelPolicy(engine, renderers(tokenizer), sampling, name=name, window=window, about=about)
+    return ModelPolicy(
+        engine,
+        renderers(tokenizer, enable_thinking),
+        sampling,
+        name=name,
+        window=window,
+        about=about,
+        enable_thinking=enable_thinking,
+    )
 
 
 def checkpoint(name: str) -> str:

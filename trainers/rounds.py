@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from configs import TrainConfig
+from configs.common import thinking
 from envs.errors import DataError
 from rollout import read_trajectories
 from rollout.store import StoreError
@@ -76,12 +77,12 @@ def episodes_of(source: Path, env: str, talk: str, held_out: Collection[str] = (
 
 def _stored(session: Session) -> Played:
     """The episodes of another run, with this model's tokens for what was said."""
-    from rollout.rendering import Renderer
+    from rollout.rendering import renderers
 
     assert session.config.source is not None
     talk = session.rollouts.stage.protocol
     episodes = episodes_of(session.config.source, session.env.id, talk.name)
-    renderer = Renderer(session.tokenizer, talk.schemas)
+    renderer = renderers(session.tokenizer, thinking(session.config.enable_thinking))(talk)
     with_ids = [with_own_tokens(episode, session.tokenizer, renderer) for episode in episodes]
     return Played(episodes=with_ids)
 

@@ -16,6 +16,7 @@ from rich.table import Table
 
 import envs
 from configs import CollectConfig, EnvConfig, ModelConfig, RunConfig
+from configs.common import thinking
 from configs.stored import model_path
 from envs import TextEnv
 from rollout import Policy, Sampling, Trajectories, collect
@@ -86,6 +87,7 @@ def open_policy(config: ModelConfig, env: TextEnv[Any], usual: Sampling) -> Poli
         max_length=config.max_length,
         window=config.window,
         dtype=config.dtype,
+        enable_thinking=thinking(config.enable_thinking),
     )
 
 
