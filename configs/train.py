@@ -99,7 +99,9 @@ class LearningConfig:
     given."""
 
     source: Path | None = None
-    """A run whose episodes are learned from instead of playing (also --from): dpo, kto and sft."""
+    """What is learned from instead of playing (also --from): a run's folder (dpo, kto and sft); for sft also data sets
+    of conversations: JSON, JSON lines or parquet with `messages` or ShareGPT's `conversations`, a folder of
+    datasets.save_to_disk, or a data set's name on the hub (OWNER/NAME or OWNER/NAME:SPLIT)."""
 
     learning_rate: float = 1e-6
     """The highest of AdamW's."""

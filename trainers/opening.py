@@ -46,7 +46,7 @@ from trainers.errors import TrainingError
 from trainers.generation import Generation
 from trainers.guards import refuse_evaluation_tasks
 from trainers.journal import Journal
-from trainers.rounds import episodes_of
+from trainers.rounds import episodes_of, official_data
 from trainers.session import Session, Standing
 from trainers.tasks import TaskOrder
 from trainers.trackers import reserve_folder
@@ -177,7 +177,8 @@ def _checked(config: TrainConfig, folder: Path, env: TextEnv[Any], talk: Protoco
         EnvError: if episodes of `source` do not fit, a tracker's folder cannot be made, or TRL refuses the options.
     """
     if config.source is not None:
-        episodes_of(config.source, env.id, talk.name, held_out(config))
+        data = official_data(config)
+        episodes_of(config.source, env.id, talk.name, held_out(config), algo=config.algo, data=data)
     reserve_folder(config.report_to, folder)
     if config.algo in GROUP_RELATIVE:
         from trainers.online import arguments
