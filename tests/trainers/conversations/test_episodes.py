@@ -14,6 +14,7 @@ from rollout.errors import ModelError
 from tests import tiny_models
 from tests.rollout.corridor import Corridor
 from trainers.conversations.episodes import conversations_of, report, with_model_tokens
+from trainers.rounds import episodes_of
 from trainers.supervised import IGNORED, supervised_rows
 
 TALK = make_protocol("react", "Play.", Corridor.tools)
@@ -104,6 +105,13 @@ def test_tasks_by_which_models_are_scored_are_refused(id: str, tmp_path: Path) -
         conversations_of(saved(tmp_path, talk("a", "b", id="mine"), talk("a", "b", id=id)))
     with pytest.raises(TaskError, match="also evaluated; the first is mine"):
         conversations_of(saved(tmp_path, talk("a", "b", id="mine")), held_out=["mine"])
+
+
+def test_conversations_are_for_sft_alone(tmp_path: Path) -> None:
+    file = saved(tmp_path, talk("a", "b"))
+    assert len(episodes_of(file, "ALFWorld-v1", "react")) == 1
+    with pytest.raises(DataError, match=r"these are no episodes of ours\. Use --algo sft, or name a run's folder"):
+        episodes_of(file, "ALFWorld-v1", "react", algo="dpo")
 
 
 def test_what_a_template_cannot_render_names_the_row(tmp_path: Path) -> None:

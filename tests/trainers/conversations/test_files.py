@@ -12,6 +12,7 @@ from datasets import Dataset, DatasetDict
 from envs.errors import DataError
 from rollout import collect
 from tests.rollout.corridor import Corridor
+from tests.rollout.servers import unused_url
 from trainers.conversations.files import is_run, rows
 
 ROWS: list[dict[str, Any]] = [
@@ -113,6 +114,13 @@ def test_a_name_that_the_hub_cannot_give_says_what_to_do(monkeypatch: pytest.Mon
     monkeypatch.setattr("datasets.config.HF_HUB_OFFLINE", True)
     with pytest.raises(DataError, match=r"no data set of this name could be loaded .*hf download owner/nothing"):
         list(rows(Path("owner/nothing:train")))
+
+
+def test_a_hub_that_cannot_be_reached_is_found_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", unused_url())
+    with pytest.raises(DataError, match=r"could be loaded \(.*refused"):
+        list(rows(Path("owner/nothing")))
 
 
 def test_splits_without_a_train_must_be_chosen(tmp_path: Path) -> None:
