@@ -9,6 +9,14 @@ from typing import Any, Literal
 from configs.errors import ConfigError
 from configs.secrets import is_masked
 
+Thinking = Literal["auto", "true", "false"]
+"""What is said to a chat template's `enable_thinking`."""
+
+
+def thinking(choice: Thinking) -> bool | None:
+    """The choice as a chat template takes it; None says nothing."""
+    return {"auto": None, "true": True, "false": False}[choice]
+
 
 @dataclass(frozen=True, kw_only=True)
 class EnvConfig:
@@ -66,6 +74,10 @@ class ModelConfig:
     tokenizer: str | None = None
     """Of a model behind a URL: a folder or a hub's name. With it a server that takes token ids is asked by these;
     without it, by messages, since a server does not get to choose what is loaded here."""
+
+    enable_thinking: Thinking = "auto"
+    """Whether a hybrid model, such as Qwen3, thinks before it answers: true, false, or auto, which leaves it to the
+    model's chat template. A template without this option is not told."""
 
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     """Type of the model's weights."""

@@ -135,7 +135,7 @@ def _convert(value: Any, hint: Any, where: str) -> Any:
     origin = typing.get_origin(base)
     try:
         if origin is typing.Literal:
-            return _choice(str(value), typing.get_args(base), where)
+            return _choice(str(value).lower() if isinstance(value, bool) else str(value), typing.get_args(base), where)
         if origin is tuple:
             return tuple(str(item) for item in ([value] if isinstance(value, str) else value))
         if origin is dict:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from configs.common import EnvConfig
+from configs.common import EnvConfig, Thinking
 from configs.errors import ConfigError
 
 Algorithm = Literal["grpo", "gigpo", "dr_grpo", "rloo", "reinforce", "gspo", "dpo", "kto", "sft"]
@@ -49,6 +49,10 @@ class PlayingConfig(EnvConfig):
 
     window: int | None = None
     """How many past turns the context keeps; all of them where none is given."""
+
+    enable_thinking: Thinking = "auto"
+    """Whether a hybrid model, such as Qwen3, thinks before it answers: true, false, or auto, which leaves it to the
+    model's chat template. A template without this option is not told."""
 
     capacity: int = 128
     """Episodes that the engine plays at once."""
@@ -95,7 +99,9 @@ class LearningConfig:
     given."""
 
     source: Path | None = None
-    """A run whose episodes are learned from instead of playing (also --from): dpo, kto and sft."""
+    """What is learned from instead of playing (also --from): a run's folder (dpo, kto and sft); for sft also data sets
+    of conversations: JSON, JSON lines or parquet with `messages` or ShareGPT's `conversations`, a folder of
+    datasets.save_to_disk, or a data set's name on the hub (OWNER/NAME or OWNER/NAME:SPLIT)."""
 
     learning_rate: float = 1e-6
     """The highest of AdamW's."""

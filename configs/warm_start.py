@@ -7,7 +7,10 @@ from pathlib import Path
 from typing import Literal
 
 _LONGEST_TURN = {"alfworld": 16, "dbbench": 96}
-"""In tokens."""
+"""In tokens, without a thought."""
+
+_THOUGHT = 64
+"""Tokens of a thought, where the protocol is not plain."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,4 +89,5 @@ class WarmStartConfig:
 
     def settled(self) -> WarmStartConfig:
         """With what the environment needs where nothing is given."""
-        return replace(self, max_completion_length=self.max_completion_length or _LONGEST_TURN[self.env])
+        longest = _LONGEST_TURN[self.env] + (0 if self.protocol == "plain" else _THOUGHT)
+        return replace(self, max_completion_length=self.max_completion_length or longest)

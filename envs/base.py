@@ -64,7 +64,11 @@ class Tool:
 
 
 class Expert(typing.Protocol):
-    """A scripted player that acts on what an agent would see: observations, and the admissible commands if given."""
+    """A scripted player that acts on what an agent would see: observations, and the admissible commands if given.
+
+    One that has an attribute `thought`, a sentence that says why it gave its last action, is quoted in demonstrations
+    by protocols that ask for a thought.
+    """
 
     def reset(self, observation: str, info: Info) -> None:
         """Begin an episode with its first observation."""

@@ -77,6 +77,7 @@ class Reading:
             calls; none where the protocol itself answers.
         valid: whether the message kept to the protocol's form. Whether an action is admissible is another question.
         thought: what was said before the action, or "".
+        forgiven: departures from the form that were read all the same, by name, such as "quotes".
         feedback: what the model is told where no action goes to the environment.
         end: the protocol ends the episode after these actions (an edition's rule for repetition, say).
     """
@@ -86,6 +87,7 @@ class Reading:
     thought: str = ""
     feedback: str = ""
     end: bool = False
+    forgiven: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,12 +113,14 @@ class Protocol(ABC):
         source: who wrote the instructions, for a score's fingerprint.
         max_turns: an edition's limit on the model's turns; None leaves the limit to the environment's `max_steps`.
         standalone: whether the messages of each turn are a conversation of their own, in which the past is told.
+        asks_thought: whether the instructions ask for a thought beside the action: scripted players then give one.
     """
 
     name: str
     source: str = "train-agent"
     max_turns: int | None = None
     standalone: bool = False
+    asks_thought: bool = False
 
     def __init__(self, instructions: str, tools: Sequence[Tool] = ()) -> None:
         self.instructions = instructions

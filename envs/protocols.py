@@ -10,8 +10,10 @@ from difflib import get_close_matches
 from typing import Any
 
 from envs.base import Info, Tool
+from envs.calls import Written, written_calls
 from envs.errors import TaskError
 from envs.protocol import Exchange, Message, Protocol, Reading, ToolCall
+from envs.replies import label, plain_action, split_thinking
 
 
 class PlainProtocol(Protocol):
@@ -20,8 +22,9 @@ class PlainProtocol(Protocol):
     name = "plain"
 
     def read(self, message: Message, info: Info, earlier: Sequence[Message] = ()) -> Reading:
-        action = message.content.strip()
-        return Reading((action,), valid=bool(action))
+        thought, said = split_thinking(message.content)
+        action = plain_action(said, info.get("admissible_commands"))
+        return Reading((action.text,), valid=bool(action.text), thought=thought, forgiven=action.forgiven)
 
     def write(self, action: str, thought: str = "") -> Message:
         return Message("assistant", action)
@@ -32,61 +35,113 @@ class ReactProtocol(Protocol):
     `Action:`; a message that goes on to invent an observation is cut there and counts as invalid."""
 
     name = "react"
+    asks_thought = True
     _form = (
         "Answer every observation in this form, and write nothing after the action:\n"
         "Thought: what you know and what to do next\n"
         "Action: the action"
     )
     _parts = re.compile(r"\s*(?:Thought:(?P<thought>.*?))?^\s*Action:(?P<action>.*)", re.DOTALL | re.MULTILINE)
-    _invented = re.compile(r"^\s*(?:Observation|Thought|Action):", re.MULTILINE)
+    _action = label("action", "act")
+    _action_within = re.compile(r"(?<!\w)Action\s*[:\uff1a]", re.IGNORECASE)
+    _thought = label("thought", "thoughts", "think")
+    _invented = label("observation", "thought", "action")
 
     def __init__(self, instructions: str, tools: Sequence[Tool] = ()) -> None:
         super().__init__(f"{instructions}\n\n{self._form}", tools)
 
     def read(self, message: Message, info: Info, earlier: Sequence[Message] = ()) -> Reading:
-        found = self._parts.match(message.content)
-        if found is None:
-            return Reading((message.content.strip(),), valid=False)
-        action, *more = self._invented.split(found["action"], maxsplit=1)
-        thought = (found["thought"] or "").strip()
-        return Reading((action.strip(),), valid=bool(action.strip()) and not more, thought=thought)
+        thinking, said = split_thinking(message.content)
+        parts = self._split(said)
+        if parts is None:
+            return Reading((said.strip(),), valid=False, thought=thinking)
+        thought, written, forgiven = parts
+        written, *more = self._invented.split(written, maxsplit=1)
+        if forgiven and written.count("**") == 1:  # the label's bold ends behind the action
+            written = written.replace("**", "")
+        action = plain_action(written, info.get("admissible_commands"))
+        return Reading(
+            (action.text,),
+            valid=bool(action.text) and not more,
+            thought="\n".join(filter(None, (thinking, thought))),
+            forgiven=(*forgiven, *action.forgiven),
+        )
 
     def write(self, action: str, thought: str = "") -> Message:
         return Message("assistant", f"Thought: {thought}\nAction: {action}" if thought else f"Action: {action}")
+
+    def _split(self, said: str) -> tuple[str, str, tuple[str, ...]] | None:
+        """Thought, action and what was forgiven to tell them apart; None if there is no action."""
+        if found := self._parts.match(said):
+            return (found["thought"] or "").strip(), found["action"], ()
+        if start := self._action.search(said):
+            before, action = said[: start.start()], said[start.end() :]
+            exact = start[0].strip() == "Action:" and not self._thought.match(before.lstrip())
+            forgiven = "text before the action" if exact else "label"
+        elif places := [*self._action_within.finditer(said)]:
+            before, action = said[: places[-1].start()], said[places[-1].end() :]
+            forgiven = "action within a line"
+        else:
+            return None
+        before = before.strip().rstrip("*").rstrip()
+        if thought := self._thought.match(before):
+            before = before[thought.end() :]
+        return before.strip(), action, (forgiven,)
 
 
 class ThinkProtocol(Protocol):
     """`<think>...</think><action>...</action>`, the form that verl-agent trains."""
 
     name = "think"
+    asks_thought = True
     _form = (
         "First reason about what you know and what to do next, between <think> and </think>. "
         "Then give one action, between <action> and </action>."
     )
     _action = re.compile(r"<action>(.*?)(?:</action>|\Z)", re.DOTALL)
+    _any_action = re.compile(r"<\s*action\s*>(.*?)(?:<\s*/\s*action\s*>|\Z)", re.DOTALL | re.IGNORECASE)
     _thought = re.compile(r"<think>(.*?)</think>", re.DOTALL)
 
     def __init__(self, instructions: str, tools: Sequence[Tool] = ()) -> None:
         super().__init__(f"{instructions}\n\n{self._form}", tools)
 
     def read(self, message: Message, info: Info, earlier: Sequence[Message] = ()) -> Reading:
-        actions = self._action.findall(message.content)
-        thought = self._thought.search(message.content)
+        thought, said = self._split(message.content)
+        exact, actions = self._action.findall(said), self._any_action.findall(said)
         if not actions:
-            return Reading((message.content.strip()[-100:],), valid=False)
-        action = actions[0].strip()
-        valid = bool(action) and len(actions) == 1 and thought is not None
-        return Reading((action,), valid=valid, thought=thought[1].strip() if thought else "")
+            return Reading((message.content.strip()[-100:],), valid=False, thought=thought or "")
+        action = plain_action(actions[0], info.get("admissible_commands"))
+        return Reading(
+            (action.text,),
+            valid=bool(action.text) and len(actions) == 1 and thought is not None,
+            thought=thought or "",
+            forgiven=(*(("label",) if actions != exact else ()), *action.forgiven),
+        )
 
     def write(self, action: str, thought: str = "") -> Message:
         return Message("assistant", f"<think>{thought}</think><action>{action}</action>")
 
+    def _split(self, text: str) -> tuple[str | None, str]:
+        """The thought, None without one, and the rest; all of the text where a thought does not end."""
+        if "</think>" not in text:
+            return None, text
+        thought, said = split_thinking(text)
+        if said != text:
+            return thought, said
+        found = self._thought.search(text)  # after a sentence
+        return (found[1].strip(), self._thought.sub("", text)) if found else (None, text)
+
 
 class ToolProtocol(Protocol):
-    """Function calls: those of the message, or `<tool_call>` blocks in its text, as Qwen's templates write them."""
+    """Function calls: those of the message, or those written in its text (see `envs.calls` for the forms).
+
+    Attributes:
+        forgiving: whether calls are read where no chat template puts them, and arguments without quotes around them;
+            the editions of benchmarks are to the letter.
+    """
 
     name = "tool"
-    _block = re.compile(r"<tool_call>\s*(.*?)\s*(?:</tool_call>|\Z)", re.DOTALL)
+    forgiving = True
     no_call = "There was no function call in this message. Call one of the functions."
     bad_call = "This is not a call of one of the functions: {}."
 
@@ -98,10 +153,18 @@ class ToolProtocol(Protocol):
         calls = self.calls(message)
         if not calls:
             return Reading((), valid=False, feedback=self.no_call)
-        action = self.action(calls[0])
-        if action is None:
+        written = self.action(calls[0])
+        if written is None:
             return Reading((), valid=False, feedback=self.bad_call.format(calls[0].name or "unreadable JSON"))
-        return Reading((action,), valid=len(calls) == 1, thought=self._block.sub("", message.content).strip())
+        thinking, said = split_thinking(message.content)
+        found = Written((), said) if message.tool_calls else written_calls(said)
+        action = plain_action(written, info.get("admissible_commands"))
+        return Reading(
+            (action.text,),
+            valid=len(calls) == 1,
+            thought="\n".join(filter(None, (thinking, found.beside))),
+            forgiven=(*(("place of the call",) if found.forgiven else ()), *action.forgiven),
+        )
 
     def show(
         self, answered: Message, observations: Sequence[str], info: Info, past: Sequence[Exchange] = ()
@@ -119,7 +182,8 @@ class ToolProtocol(Protocol):
         """The calls of a message, or those written in its text."""
         if message.tool_calls:
             return message.tool_calls
-        return tuple(_read_block(text, f"call_{i}") for i, text in enumerate(self._block.findall(message.content)))
+        found = written_calls(split_thinking(message.content)[1])
+        return found.calls if self.forgiving or not found.forgiven else ()
 
     def action(self, call: ToolCall) -> str | None:
         """The action text of a call, or None if it is not one of the tools with its argument."""
@@ -167,14 +231,3 @@ def make_protocol(name: str, instructions: str, tools: Sequence[Tool], own: Sequ
     near = get_close_matches(name, known, n=1, cutoff=0.4)
     hint = f"Did you mean {near[0]!r}? " if near else ""
     raise TaskError(f"unknown protocol {name!r}", remedy=f"{hint}There are: {', '.join(known)}.")
-
-
-def _read_block(text: str, id: str) -> ToolCall:
-    try:
-        block = json.loads(text)
-    except (ValueError, RecursionError):
-        return ToolCall(id, "", text)
-    if not isinstance(block, dict) or not isinstance(block.get("name"), str):
-        return ToolCall(id, "", text)
-    arguments = block.get("arguments")
-    return ToolCall(id, block["name"], arguments if isinstance(arguments, str) else json.dumps(arguments))

@@ -33,6 +33,7 @@ class Episode:
         link: the file and line of the trajectory, as `episodes/0000.jsonl:17`.
         unsupported: turns in which the environment met what the benchmark can do and it cannot; None where it does not
             say.
+        forgiven: valid turns whose reply was not to the letter, and was read all the same.
     """
 
     id: str
@@ -52,6 +53,7 @@ class Episode:
     seconds: float
     link: str = ""
     unsupported: int | None = None
+    forgiven: int = 0
 
     def __post_init__(self) -> None:
         if self.scored and self.success is None:
@@ -91,6 +93,7 @@ class Episode:
             seconds=trajectory.seconds,
             link=link,
             unsupported=_unsupported(steps),
+            forgiven=sum(step.valid and bool(step.forgiven) for step in steps),
         )
 
     def to_dict(self) -> dict[str, Any]:

@@ -33,6 +33,7 @@ class Summary:
         steps: mean turns an episode.
         steps_solved: the same over solved episodes.
         invalid: rate of replies out of form, a turn.
+        forgiven: rate of replies that were not to the letter of the form but read all the same, a turn.
         inadmissible: rate of inadmissible actions, over turns in which the environment lists what is admissible.
         completion_tokens: sampled tokens an episode.
         completion_tokens_per_turn: the same a turn.
@@ -63,6 +64,7 @@ class Summary:
     prompt_tokens: Estimate | None
     seconds: Estimate | None
     unsupported: Estimate | None = None
+    forgiven: Estimate | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON holds it: each estimate with `value`, `stderr` and `n`, as lm-eval's results have them."""
@@ -132,6 +134,7 @@ def summarise(episodes: Iterable[Episode], family: Callable[[str], str] = str) -
             lambda row: row.unsupported or 0,
             lambda row: row.steps,
         ),
+        forgiven=_per_turn(scored, lambda row: row.forgiven, lambda row: row.steps),
     )
 
 

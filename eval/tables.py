@@ -117,7 +117,11 @@ def _measures(summary: Summary) -> Table:
     for name, estimate in means.items():
         if estimate is not None:
             table.add_row(name, f"{estimate.value:.2f}", _interval(estimate, percents=False))
-    rates = {"replies out of form": summary.invalid, "actions inadmissible": summary.inadmissible}
+    rates = {
+        "replies out of form": summary.invalid,
+        "replies read leniently": summary.forgiven,
+        "actions inadmissible": summary.inadmissible,
+    }
     if summary.unsupported is not None and summary.unsupported.value > 0:
         rates["unsupported by the environment"] = summary.unsupported
     for name, estimate in rates.items():

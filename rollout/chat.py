@@ -5,6 +5,7 @@ Its episodes can be scored, and be shown to another model as demonstrations; the
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -13,10 +14,12 @@ from envs.protocol import Message
 from rollout.client import TOKEN_BYTES, TOKEN_CHARACTERS, Client, Refused
 from rollout.engine import EngineError, Sampling
 from rollout.policy import Episode, Player, Reply, Turn
+from rollout.roles import fold_system
 from rollout.trajectory import FinishReason
 
 PATH = "/chat/completions"
 _SEEDS = 2**31
+_NO_SYSTEM = re.compile(r"system (?:role|message|prompt)", re.IGNORECASE)
 _FINISH: dict[str, FinishReason] = {"length": "length", "content_filter": "abort"}
 
 
@@ -50,6 +53,9 @@ class ChatPolicy:
         self.capacity = client.capacity
         self.facts: dict[str, Any] = {"by": "messages"}
         self._extra = dict(extra or {})
+        if "chat_template_kwargs" in self._extra:
+            self.facts |= self._extra["chat_template_kwargs"]
+        self._folds = False
         self._limit = "max_tokens"
 
     def player(self, episode: Episode) -> Player:
@@ -67,7 +73,7 @@ class ChatPolicy:
         """
         body: dict[str, Any] = {
             "model": self.name,
-            "messages": [message.to_dict() for message in messages],
+            "messages": [message.to_dict() for message in (fold_system(messages) if self._folds else messages)],
             "temperature": self.sampling.temperature,
             "top_p": self.sampling.top_p,
             "seed": seed % _SEEDS,
@@ -86,6 +92,9 @@ class ChatPolicy:
                 expected=TOKEN_BYTES * self.sampling.max_new_tokens,
             )
         except Refused as refused:
+            if not self._folds and messages[0].role == "system" and _NO_SYSTEM.search(str(refused)):
+                self._folds = True  # a template without a system role, as Gemma's
+                return await self.ask(messages, tools, seed)
             if limit != "max_tokens" or "max_completion_tokens" not in str(refused):
                 raise
             self._limit = "max_completion_tokens"  # OpenAI's later models know no other name

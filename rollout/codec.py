@@ -88,6 +88,7 @@ def _step(plain: dict[str, Any]) -> Step:
             "reply": Message.from_dict(plain["reply"]),
             "actions": tuple(_items(plain["actions"])),
             "observations": tuple(_items(plain["observations"])),
+            "forgiven": tuple(_items(plain.get("forgiven", []))),
             "tokens": None if tokens is None else Tokens(*(tuple(_items(part)) for part in _items(tokens))),
             "timing": Timing(*plain["timing"]),
         }

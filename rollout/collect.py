@@ -22,7 +22,7 @@ from rollout.files import atomic_file
 from rollout.host import Deadlines
 from rollout.jobs import plan
 from rollout.lineage import describe_env, describe_protocol, differences, versions
-from rollout.policy import Policy
+from rollout.policy import ModelPolicy, Policy
 from rollout.runner import Scorer, Stage, Stop, Watcher, play
 from rollout.scripted import expert_policy, random_policy
 from rollout.store import Store, Trajectories, read_trajectories
@@ -106,6 +106,8 @@ def collect(
     with nullcontext(env) if isinstance(env, TextEnv) else closing(envs.make(env, **part, **args)) as made:
         talk = made.protocol(protocol)
         player = _policy(policy, made)
+        if isinstance(player, ModelPolicy):
+            player.check(talk)
         facts = {"env": describe_env(made, split, args), **_lineage(talk, player, seed)}
         lineage = json.loads(json.dumps(facts))  # as it reads back
         run = Path(output)

@@ -211,5 +211,6 @@ class _Play:
             state=before.info.get("state"),
             timing=Timing(reply.queue, reply.model, round(time.monotonic() - begun, 6), reply.prefill),
             unsupported=unsupported,
+            forgiven=reading.forgiven,
         )
         return answer, step

@@ -26,6 +26,7 @@ def make_policy(
     tokenizer: str | None = None,
     dtype: str = "auto",
     device: str = "auto",
+    enable_thinking: bool | None = None,
 ) -> Policy:
     """A policy by name.
 
@@ -42,6 +43,7 @@ def make_policy(
             asked by messages.
         dtype: of a model's weights.
         device: that it runs on.
+        enable_thinking: whether a hybrid model thinks before it answers; None leaves it to its chat template.
 
     Raises:
         TaskError: if the environment has no such scripted policy.
@@ -55,8 +57,8 @@ def make_policy(
     if name == "gold":
         return _gold(env)
     if name.startswith(("http://", "https://")):
-        return _served(name, sampling, capacity, max_length, window, tokenizer)
-    return _model(name, sampling, capacity, max_length or 4096, window, dtype, device)
+        return _served(name, sampling, capacity, max_length, window, tokenizer, enable_thinking)
+    return _model(name, sampling, capacity, max_length or 4096, window, dtype, device, enable_thinking)
 
 
 def _gold(env: TextEnv[Any]) -> Policy:
@@ -73,15 +75,28 @@ def _gold(env: TextEnv[Any]) -> Policy:
 
 
 def _served(
-    url: str, sampling: Sampling, capacity: int, max_length: int | None, window: int | None, tokenizer: str | None
+    url: str,
+    sampling: Sampling,
+    capacity: int,
+    max_length: int | None,
+    window: int | None,
+    tokenizer: str | None,
+    enable_thinking: bool | None,
 ) -> Policy:
     from rollout.client import Client
     from rollout.served import served_policy
 
     base, _, model = url.partition("#")
     client = Client(base, capacity=capacity)
-    named = model or None
-    made = served_policy(client, sampling, model=named, tokenizer=tokenizer, max_length=max_length, window=window)
+    made = served_policy(
+        client,
+        sampling,
+        model=model or None,
+        tokenizer=tokenizer,
+        max_length=max_length,
+        window=window,
+        enable_thinking=enable_thinking,
+    )
     return asyncio.run(made)
 
 
@@ -93,6 +108,7 @@ def _model(
     window: int | None,
     dtype: str,
     device: str,
+    enable_thinking: bool | None,
 ) -> Policy:
     from rollout.engines.hf import HFEngine
     from rollout.loading import load_model
@@ -102,7 +118,15 @@ def _model(
     stop_ids = Renderer(tokenizer).stop_ids
     engine = HFEngine(model, tokenizer, capacity=capacity, max_length=max_length, stop_ids=stop_ids)
     about = {"dtype": str(model.dtype), "template": fingerprint(str(tokenizer.chat_template))}
-    return ModelPolicy(engine, renderers(tokenizer), sampling, name=name, window=window, about=about)
+    return ModelPolicy(
+        engine,
+        renderers(tokenizer, enable_thinking),
+        sampling,
+        name=name,
+        window=window,
+        about=about,
+        enable_thinking=enable_thinking,
+    )
 
 
 def checkpoint(name: str) -> str:

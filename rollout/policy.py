@@ -108,6 +108,7 @@ class ModelPolicy:
         window: None for an append-only context: each prompt begins with the ids of the turn before, as sampled. With a
             number, each turn is rendered anew from the opening and that many past turns.
         about: what else belongs to the model and not to the conditions of a score: its chat template, its dtype.
+        enable_thinking: what the renderer tells the chat template, for the lineage; None where it says nothing.
 
     Attributes:
         facts: what changes an episode besides name, sampling and window, for the lineage.
@@ -122,14 +123,22 @@ class ModelPolicy:
         name: str,
         window: int | None = None,
         about: Mapping[str, str] | None = None,
+        enable_thinking: bool | None = None,
     ) -> None:
         self.engine = engine
         self.facts: dict[str, Any] = {"max_length": engine.max_length, "model": dict(about or {})}
+        if enable_thinking is not None:
+            self.facts["enable_thinking"] = enable_thinking
+        self.enable_thinking = enable_thinking
         self.sampling = sampling
         self.name = name
         self.window = window
         self.capacity = engine.capacity
         self._renderer = renderer
+
+    def check(self, protocol: Protocol) -> None:
+        """Raise a `ModelError` if the model's chat template cannot render this protocol's messages."""
+        self._renderer(protocol)
 
     def player(self, episode: Episode) -> Player:
         return _ModelPlayer(self, episode, self._renderer(episode.protocol))

@@ -8,15 +8,19 @@ of the next reply. That in-between is found by rendering a short conversation ab
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from envs.protocol import Message, Protocol, ToolCall
 from rollout.errors import ModelError
+from rollout.roles import fold_system, merge_users
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
+
+log = logging.getLogger(__name__)
 
 MARKER = "qzxjv"
 THOUGHT = "vjxzq"
@@ -26,10 +30,13 @@ THOUGHT = "vjxzq"
 class Renderer:
     """Renders conversations by a tokenizer's chat template.
 
+    A template without a system role gets the system text at the start of the first user message; one in which roles
+    must alternate gets consecutive messages of the user as one.
+
     Args:
         tokenizer: with a chat template that leaves earlier turns as they were when later ones follow.
         schemas: functions offered to the model, in OpenAI's form.
-        enable_thinking: handed to the template where it is not None; Qwen3's has it.
+        enable_thinking: handed to the template where it is not None and the template knows it, as Qwen3's does.
 
     Attributes:
         stop_ids: the tokens by which the template ends a turn: a completion should stop there.
@@ -55,10 +62,13 @@ class Renderer:
             )
         self._tokenizer = tokenizer
         self._options: dict[str, Any] = {"tools": list(schemas)} if schemas else {}
-        if enable_thinking is not None:
+        if enable_thinking is not None and knows_thinking(tokenizer):
             self._options["enable_thinking"] = enable_thinking
         self._text_arguments = False
+        self._folds = self._merges = False
         self._added = tokenizer.get_added_vocab()
+        self._folds = not self._takes(Message("system", MARKER), _USER)
+        self._merges = not self._takes(Message("user", MARKER), _USER)
         if schemas:
             self._check_tools()
         else:
@@ -138,6 +148,13 @@ class Renderer:
         if not late.startswith(early):
             raise self._refused("rewrites history: a function call is changed once its result follows it")
 
+    def _takes(self, *messages: Message) -> bool:
+        """Whether the template renders these messages, the marker among them."""
+        try:
+            return MARKER in self._render(messages, generation=True)
+        except ModelError:
+            return False
+
     def _refused(self, how: str) -> ModelError:
         return ModelError(
             f"the chat template {how}, so later prompts would not hold the tokens that were sampled",
@@ -149,14 +166,20 @@ class Renderer:
     def _render(self, messages: Sequence[Message], *, generation: bool) -> str:
         import jinja2
 
-        plain = [self._plain(message) for message in messages]
+        fitting = fold_system(messages) if self._folds else messages
+        plain = [self._plain(message) for message in (merge_users(fitting) if self._merges else fitting)]
         try:
             text = self._tokenizer.apply_chat_template(
                 plain, tokenize=False, add_generation_prompt=generation, **self._options
             )
         except jinja2.TemplateError as error:
             roles = ", ".join(message.role for message in messages)
-            raise ModelError(f"the chat template refuses messages of {roles}: {error}", where=self.name) from error
+            raise ModelError(
+                f"the chat template refuses messages of {roles}: {error}",
+                where=self.name,
+                remedy="Choose another protocol (plain, react or think), or set tokenizer.chat_template to one that "
+                "knows these roles.",
+            ) from error
         return str(text)
 
     def _plain(self, message: Message) -> dict[str, Any]:
@@ -180,11 +203,25 @@ _USER = Message("user", _FIRST)
 _CALL = ToolCall("call00000", "step", '{"action": "look"}')
 
 
-def renderers(tokenizer: PreTrainedTokenizerBase) -> Callable[[Protocol], Renderer]:
-    """A tokenizer's renderer for each protocol, made once: it depends on the functions that the protocol offers."""
+def knows_thinking(tokenizer: PreTrainedTokenizerBase) -> bool:
+    """Whether the chat template has the option `enable_thinking`."""
+    return "enable_thinking" in str(tokenizer.chat_template)
+
+
+def renderers(
+    tokenizer: PreTrainedTokenizerBase, enable_thinking: bool | None = None
+) -> Callable[[Protocol], Renderer]:
+    """A tokenizer's renderer for each protocol, made once: it depends on the functions that the protocol offers.
+
+    Args:
+        tokenizer: the model's.
+        enable_thinking: see `Renderer`; a template that does not know it is named in the log.
+    """
+    if enable_thinking is not None and not knows_thinking(tokenizer):
+        log.warning("%s: the chat template has no enable_thinking; it changes nothing here", tokenizer.name_or_path)
 
     @cache
     def renderer(talk: Protocol) -> Renderer:
-        return Renderer(tokenizer, talk.schemas)
+        return Renderer(tokenizer, talk.schemas, enable_thinking=enable_thinking)
 
     return renderer

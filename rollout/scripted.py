@@ -58,7 +58,11 @@ class _ScriptedPlayer:
         if not self._begun:
             self._script.reset(turn.observation, turn.info)
             self._begun = True
-        return Reply(self._episode.protocol.write(self._script.act(turn.observation, turn.info)))
+        action = self._script.act(turn.observation, turn.info)
+        talk = self._episode.protocol
+        # An expert of its own may come without thoughts.
+        thought = getattr(self._script, "thought", "") if talk.asks_thought else ""
+        return Reply(talk.write(action, thought))
 
     async def close(self) -> None:
         pass

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from difflib import get_close_matches
-from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from envs import BackendError
@@ -57,6 +56,7 @@ async def served_policy(
     tokenizer: str | None = None,
     max_length: int | None = None,
     window: int | None = None,
+    enable_thinking: bool | None = None,
 ) -> ModelPolicy | ChatPolicy:
     """The policy of a model behind an OpenAI-compatible server.
 
@@ -70,6 +70,8 @@ async def served_policy(
             does not decide what is read from this machine's disk or from the hub.
         max_length: tokens of prompt and completion together; the server's own limit if None.
         window: how many past turns stay in the context; None for all.
+        enable_thinking: whether a hybrid model thinks before it answers; None leaves it to its chat template. By
+            messages, vLLM and SGLang are told; others have no such option.
 
     Raises:
         BackendError: if the server cannot be reached or fails.
@@ -82,14 +84,14 @@ async def served_policy(
             why_not = "they need --tokenizer, a folder or a name on the hub"
         if mode == "messages" or (mode == "auto" and why_not):
             log.info("%s: asked by messages%s", served.name, f" (not by token ids: {why_not})" if why_not else "")
-            extra = _PLAIN if served.owner in _VLLM else {}
+            extra = _extra(served, enable_thinking)
             return ChatPolicy(client, served.name, sampling, window=window, extra=extra)
         if why_not:
             remedy = "Use a server that knows return_token_ids, such as vLLM, and give the tokenizer; or use messages."
             raise ModelError(f"no token ids can be had ({why_not})", where=served.name, remedy=remedy)
         log.info("%s: asked by token ids, which come back as sampled, with log-probabilities", served.name)
         assert tokenizer is not None
-        return _by_tokens(client, served, sampling, tokenizer, max_length, window)
+        return _by_tokens(client, served, sampling, tokenizer, max_length, window, enable_thinking)
     except EngineError as error:
         await client.close()
         raise BackendError(str(error)) from error
@@ -155,11 +157,27 @@ async def _lacks_tokens(client: Client, served: Served, sampling: Sampling) -> s
     return ""
 
 
+def _extra(served: Served, enable_thinking: bool | None) -> dict[str, Any]:
+    """Parameters of a request that not every server knows."""
+    known = served.owner in _VLLM
+    if enable_thinking is None or not known:
+        if enable_thinking is not None:
+            log.warning("%s: its server is not told enable_thinking, which OpenAI's interface has not", served.name)
+        return dict(_PLAIN) if known else {}
+    return {**_PLAIN, "chat_template_kwargs": {"enable_thinking": enable_thinking}}
+
+
 def _by_tokens(
-    client: Client, served: Served, sampling: Sampling, tokenizer: str, max_length: int | None, window: int | None
+    client: Client,
+    served: Served,
+    sampling: Sampling,
+    tokenizer: str,
+    max_length: int | None,
+    window: int | None,
+    enable_thinking: bool | None,
 ) -> ModelPolicy:
     from rollout.loading import load_tokenizer
-    from rollout.rendering import Renderer
+    from rollout.rendering import renderers
 
     limits = [limit for limit in (max_length, served.max_length) if limit]
     if not limits:
@@ -168,11 +186,20 @@ def _by_tokens(
     engine = OpenAIEngine(client, served.name, max_length=min(limits))
     words: Any = load_tokenizer(tokenizer)
 
-    @cache
+    make = renderers(words, enable_thinking)
+
     def renderer(talk: Protocol) -> Renderer:
-        made = Renderer(words, talk.schemas)
+        made = make(talk)
         engine.stop_ids |= made.stop_ids
         return made
 
     about = {"template": fingerprint(str(words.chat_template))}
-    return ModelPolicy(engine, renderer, sampling, name=served.name, window=window, about=about)
+    return ModelPolicy(
+        engine,
+        renderer,
+        sampling,
+        name=served.name,
+        window=window,
+        about=about,
+        enable_thinking=enable_thinking,
+    )

@@ -67,6 +67,7 @@ class Step(Record):
         observations: what came back: one for each action, or the protocol's own feedback.
         reward: the environment's own reward of the step.
         valid: whether the reply kept to the protocol's form.
+        forgiven: departures from that form that were read all the same, by name, such as "quotes"; the reply is valid.
         admissible: whether every action was among the admissible ones; None where the environment gives no list, or no
             action went to it.
         tokens: None for a scripted policy, or a server that gives no token ids.
@@ -93,6 +94,7 @@ class Step(Record):
     state: str | None = None
     timing: Timing = Timing()
     unsupported: bool | None = None
+    forgiven: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -181,6 +181,8 @@ def _command(folder: Path, result: Result) -> str:
     if sampling := policy.get("sampling"):
         words += ["--temperature", f"{sampling['temperature']:g}"]
         words += ["--max-completion-length", str(sampling["max_new_tokens"])]
+    if "enable_thinking" in policy:
+        words += ["--enable-thinking", str(policy["enable_thinking"]).lower()]
     epochs = int(facts.get("epochs", 1))
     if facts.get("episodes", 0) < env.get("tasks", 0) * epochs:
         words += ["--limit", str(facts["episodes"] // epochs)]

@@ -123,7 +123,7 @@ def rollouts_on_ray(
     return Both(
         stage,
         ours if served.exact else partial(make_vllm, path, _vllm_settings(config)),
-        partial(make_policy, path, policy.name, policy.sampling, policy.window),
+        partial(make_policy, path, policy.name, policy.sampling, policy.window, policy.enable_thinking),
         workers=config.workers,
         engines=config.engines,
         address=None if config.ray == "auto" else config.ray,
@@ -171,9 +171,12 @@ def make_vllm(path: str, settings: dict[str, Any]) -> Engine:
     return VLLMEngine(path, **settings, stop_ids=Renderer(load_tokenizer(path)).stop_ids)
 
 
-def make_policy(path: str, name: str, sampling: Sampling, window: int | None, engine: Engine) -> ModelPolicy:
+def make_policy(
+    path: str, name: str, sampling: Sampling, window: int | None, enable_thinking: bool | None, engine: Engine
+) -> ModelPolicy:
     """A policy in an actor of its own."""
-    return ModelPolicy(engine, renderers(load_tokenizer(path)), sampling, name=name, window=window)
+    renderer = renderers(load_tokenizer(path), enable_thinking)
+    return ModelPolicy(engine, renderer, sampling, name=name, window=window, enable_thinking=enable_thinking)
 
 
 def _vllm(

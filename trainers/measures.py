@@ -15,9 +15,9 @@ def measures(
     episodes: Sequence[Trajectory], account: GroupAccount | None = None, staleness: Sequence[int] = ()
 ) -> dict[str, Any]:
     """Means over scored episodes (`success`, `return`, `turns`, `episode_tokens`) and over their turns
-    (`tokens_per_turn`, `invalid`, `inadmissible`, `repetition`: the share that repeats the action before), `overlong`,
-    the share of episodes that filled their context, `failed` by class, the groups by kind, and the groups' `staleness`.
-    What there is nothing of is left out.
+    (`tokens_per_turn`, `invalid`, `forgiven`, `inadmissible`, `repetition`: the share that repeats the action before),
+    `overlong`, the share of episodes that filled their context, `failed` by class, the groups by kind, and the groups'
+    `staleness`. What there is nothing of is left out.
     """
     scored = [episode for episode in episodes if episode.scored]
     steps = [step for episode in scored for step in episode.steps]
@@ -30,6 +30,7 @@ def measures(
         "episode_tokens": [_tokens(episode) for episode in scored],
         "tokens_per_turn": [float(count) for count in sampled],
         "invalid": [not step.valid for step in steps],
+        "forgiven": [step.valid and bool(step.forgiven) for step in steps],
         "inadmissible": [not step.admissible for step in steps if step.admissible is not None],
         "repetition": [float(repeat) for repeat in repeats],
         "overlong": [episode.ending == "overlong" for episode in scored],

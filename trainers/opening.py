@@ -14,6 +14,7 @@ import yaml
 
 import envs
 from configs import TrainConfig, as_yaml, read_yaml
+from configs.common import thinking
 from configs.stored import model_path
 from envs import TextEnv
 from envs.protocol import Protocol
@@ -45,7 +46,7 @@ from trainers.errors import TrainingError
 from trainers.generation import Generation
 from trainers.guards import refuse_evaluation_tasks
 from trainers.journal import Journal
-from trainers.rounds import episodes_of
+from trainers.rounds import episodes_of, official_data
 from trainers.session import Session, Standing
 from trainers.tasks import TaskOrder
 from trainers.trackers import reserve_folder
@@ -92,6 +93,7 @@ def open_session(config: TrainConfig, folder: Path) -> Session:
         display = TrainingDisplay(config.iterations)
         timeline = Timeline(display)
         player, scored = _policies(config, served, model, tokenizer)
+        player.check(talk)
         lineage = _lineage(config, env, talk, player)
         stage = Stage(env, player, talk, store, Account(()), lineage=lineage, scorer=scorer, watcher=timeline)
         order = TaskOrder(env.tasks, config.num_generations, config.seed, by_success=config.curriculum == "success")
@@ -175,7 +177,8 @@ def _checked(config: TrainConfig, folder: Path, env: TextEnv[Any], talk: Protoco
         EnvError: if episodes of `source` do not fit, a tracker's folder cannot be made, or TRL refuses the options.
     """
     if config.source is not None:
-        episodes_of(config.source, env.id, talk.name, held_out(config))
+        data = official_data(config)
+        episodes_of(config.source, env.id, talk.name, held_out(config), algo=config.algo, data=data)
     reserve_folder(config.report_to, folder)
     if config.algo in GROUP_RELATIVE:
         from trainers.online import arguments
@@ -220,8 +223,17 @@ def _policies(
     name = model_name(config)
     # Episodes that are played ahead are played in another thread, and a tokenizer must not be in two.
     tokenizers = (copy.deepcopy(tokenizer) if config.max_staleness else tokenizer, tokenizer)
+    thinks = thinking(config.enable_thinking)
     explores, scored = (
-        ModelPolicy(engine, renderers(words), one, name=name, window=config.window, about=about)
+        ModelPolicy(
+            engine,
+            renderers(words, thinks),
+            one,
+            name=name,
+            window=config.window,
+            about=about,
+            enable_thinking=thinks,
+        )
         for engine, words, one in zip((served.engine, served.scored), tokenizers, samplings, strict=True)
     )
     return explores, scored
@@ -231,10 +243,14 @@ def _lineage(config: TrainConfig, env: TextEnv[Any], talk: Protocol, policy: Mod
     return {
         "env": describe_env(env, config.split or "train", config.env_args),
         "protocol": describe_protocol(talk),
-        "policy": {"name": policy.name, "window": policy.window, "algo": config.algo},
+        "policy": {"name": policy.name, "window": policy.window, "algo": config.algo, **_thinking(policy)},
         "seed": config.seed,
         "versions": versions(),
     }
+
+
+def _thinking(policy: ModelPolicy) -> dict[str, Any]:
+    return {} if policy.enable_thinking is None else {"enable_thinking": policy.enable_thinking}
 
 
 def _generation(config: TrainConfig, rollouts: Rollouts, order: TaskOrder, folder: Path) -> Generation | Ahead:

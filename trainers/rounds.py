@@ -6,17 +6,22 @@ on the episodes of another run, and nothing is played.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
 from configs import TrainConfig
+from configs.common import thinking
 from envs.errors import DataError
 from rollout import read_trajectories
 from rollout.store import StoreError
 from rollout.trajectory import Trajectory
 from trainers.arguments import learning_arguments, trl_settings
 from trainers.checkpoints import save_model
+from trainers.conversations.episodes import conversations_of, report, with_model_tokens
+from trainers.conversations.files import is_run
+from trainers.conversations.replay import replay
 from trainers.generation import Played
 from trainers.guards import refuse_evaluation_tasks
 from trainers.lending import lent
@@ -24,6 +29,8 @@ from trainers.pairs import preference_pairs
 from trainers.session import Session
 from trainers.supervised import supervised_rows, with_own_tokens
 from trainers.unpaired import unpaired_rows
+
+log = logging.getLogger(__name__)
 
 
 def train_rounds(session: Session) -> None:
@@ -46,20 +53,29 @@ def train_rounds(session: Session) -> None:
             session.seal(number)
 
 
-def episodes_of(source: Path, env: str, talk: str, held_out: Collection[str] = ()) -> list[Trajectory]:
-    """The episodes of another run, to learn from.
+def episodes_of(
+    source: Path, env: str, talk: str, held_out: Collection[str] = (), *, algo: str = "sft", data: str | None = None
+) -> list[Trajectory]:
+    """The episodes of another run, or conversations from elsewhere, to learn from.
 
     Args:
-        source: its folder.
+        source: a run's folder, or what `trainers.conversations` reads.
         env: the id of the environment that they must be of.
         talk: the name of the protocol that they must be in: what they teach to say must be what is understood.
         held_out: ids of tasks that must not be among theirs.
+        algo: what learns from them; conversations have no verdicts and are for sft alone.
+        data: where ALFWorld's official games are, if not in ALFWORLD_DATA; to know what tasks conversations are of.
 
     Raises:
-        DataError: if they are of another environment or protocol.
+        DataError: if they are of another environment or protocol, or a data set is in no form that is read.
         TaskError: if some are of tasks by which models are scored.
         StoreError: if there are none.
     """
+    if not is_run(source):
+        if algo != "sft":
+            remedy = f"Use --algo sft, or name a run's folder: {algo} compares episodes by their success."
+            raise DataError("these are no episodes of ours", where=source, remedy=remedy)
+        return conversations_of(source, held_out, data)
     episodes = list(read_trajectories(source))
     if not episodes:
         raise StoreError("there are no episodes", where=source, remedy="Make some: train-agent collect -o FOLDER.")
@@ -74,14 +90,27 @@ def episodes_of(source: Path, env: str, talk: str, held_out: Collection[str] = (
     return episodes
 
 
+def official_data(config: TrainConfig) -> str | None:
+    """The folder of official games that the environment's arguments name."""
+    data = config.env_args.get("data")
+    return None if data in (None, "generated") else str(data)
+
+
 def _stored(session: Session) -> Played:
     """The episodes of another run, with this model's tokens for what was said."""
-    from rollout.rendering import Renderer
+    from rollout.rendering import renderers
 
     assert session.config.source is not None
-    talk = session.rollouts.stage.protocol
-    episodes = episodes_of(session.config.source, session.env.id, talk.name)
-    renderer = Renderer(session.tokenizer, talk.schemas)
+    talk, source = session.rollouts.stage.protocol, session.config.source
+    thinks = thinking(session.config.enable_thinking)
+    data = official_data(session.config)
+    episodes = episodes_of(source, session.env.id, talk.name, data=data)
+    if not is_run(source):
+        episodes, replayed = replay(episodes, talk, session.env.tools, data)
+        for line in (*report(episodes, talk), *replayed):
+            log.warning("%s: %s", source, line)
+        return Played(episodes=with_model_tokens(episodes, session.tokenizer, thinks))
+    renderer = renderers(session.tokenizer, thinks)(talk)
     with_ids = [with_own_tokens(episode, session.tokenizer, renderer) for episode in episodes]
     return Played(episodes=with_ids)
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from random import Random
 from typing import Any
 
 from envs.alfworld.places import OPENABLE, PLACES
+from envs.alfworld.thoughts import Memory, thought
 from envs.errors import ContractError, TaskError
 
 _CONTENTS = re.compile(r"(?:The (?P<open>[^.]+) is open\. In it|On the (?P<top>[^.]+?)), you see (?P<things>[^.]*)\.")
@@ -87,7 +89,12 @@ class ALFWorldExpert:
     """Plays one game at a time: `reset` with the first observation, then `act` once a turn.
 
     It wins by texts alone; a list of admissible commands only spares it the commands that would do nothing.
+
+    Attributes:
+        thought: why it gave the last command, in a sentence that holds by what it has read.
     """
+
+    thought = ""
 
     def reset(self, observation: str, info: Mapping[str, Any] | None = None) -> None:
         """Begins a game.
@@ -105,6 +112,7 @@ class ALFWorldExpert:
         self._kinds = Counter(_kind(receptacle) for receptacle in self._receptacles)
         # What each receptacle was last seen to hold; one that is missing here has not been looked into.
         self._seen: dict[str, list[str]] = {}
+        self._looked: set[str] = set()
         self._closed: set[str] = set()
         self._here = ""
         self._held = ""
@@ -113,6 +121,7 @@ class ALFWorldExpert:
         self._futile: set[str] = set()
         self._put_forms = list(_PUT_FORMS)
         self._last = ""
+        self._wording = Random(observation)
 
     def act(self, observation: str, info: Mapping[str, Any] | None = None) -> str:
         """The next command.
@@ -131,14 +140,19 @@ class ALFWorldExpert:
             self._learn_from_refusal(self._last)
         elif self._last:
             self._learn(self._last, observation)
+        self._last = self._next(admissible)
+        known = (self._held, self._seen, self._looked, self._closed, self._treated, self._placed)
+        self.thought = thought(self._last, Memory(self._task, *known), self._wording)
+        return self._last
+
+    def _next(self, admissible: Collection[str] | None) -> str:
         # A refusal that the list foretells teaches as much as one that is met.
         for _ in range(3 * len(self._receptacles) + 3):
-            self._last = self._decide()
-            if admissible is None or self._last in admissible:
-                return self._last
-            self._learn_from_refusal(self._last)
-        self._last = "look"
-        return self._last
+            command = self._decide()
+            if admissible is None or command in admissible:
+                return command
+            self._learn_from_refusal(command)
+        return "look"
 
     # What it learns.
 
@@ -159,6 +173,7 @@ class ALFWorldExpert:
         for match in _CONTENTS.finditer(answer):
             receptacle = match["open"] or match["top"]
             self._seen[receptacle] = _listed(match["things"])
+            self._looked.add(receptacle)
             self._closed.discard(receptacle)
         self._closed.update(_CLOSED.findall(answer))
 

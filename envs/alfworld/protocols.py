@@ -29,6 +29,7 @@ class AgentBenchV02(Protocol):
     """
 
     name = "agentbench-v02"
+    asks_thought = True
     max_turns = 35
     _action = re.compile("ACTION:(.*)")
 
@@ -70,6 +71,8 @@ class AgentBenchFC(ToolProtocol):
     """
 
     name = "agentbench-fc"
+    asks_thought = True
+    forgiving = False
     max_turns = 20
     no_call = "No executable tool calls found. Please call a tool instead"
     bad_call = "No valid tool calls found. Please call a tool instead."
@@ -125,6 +128,7 @@ class VerlAgent(Protocol):
     """
 
     name = "verl-agent"
+    asks_thought = True
     standalone = True
     _history = 2
 

@@ -33,6 +33,7 @@ class V02Protocol(Protocol):
     """
 
     name = "v02"
+    asks_thought = True
     max_turns = 16
     _rounds = 15
 
@@ -72,6 +73,8 @@ class FCProtocol(ToolProtocol):
     """
 
     name = "fc"
+    asks_thought = True
+    forgiving = False
     max_turns = 15
     no_call = "Internal error: No tool calls found despite finish reason."
     unreadable = "Error: Failed to parse tool call. Tool call format is incorrect."

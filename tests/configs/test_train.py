@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+import yaml
 
 from configs import ConfigError, TrainConfig, as_yaml, build, documentation
+from configs.common import thinking
 from configs.presets import with_preset
 
 
@@ -62,3 +64,13 @@ def test_the_options_of_a_run_read_back_as_they_were() -> None:
     again = build(TrainConfig, *with_preset([("config.yaml", yaml.safe_load(as_yaml(config)))]))
     assert again == config
     assert (again.max_turns, again.bf16, again.report_to) == (12, False, ("wandb",))
+
+
+@pytest.mark.parametrize(
+    ("said", "kept", "told"), [(True, "true", True), ("false", "false", False), ("auto", "auto", None)]
+)
+def test_enable_thinking_is_said_as_to_qwen3(said: object, kept: str, told: bool | None) -> None:
+    config = build(TrainConfig, ("file", {"enable_thinking": said}))
+    assert config.enable_thinking == kept
+    assert thinking(config.enable_thinking) is told
+    assert build(TrainConfig, ("file", yaml.safe_load(as_yaml(config)))) == config

@@ -306,6 +306,39 @@ def test_vllm_by_messages_samples_as_it_is_told() -> None:
     assert {"top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0}.items() <= server.seen[0][1].items()
 
 
+def test_a_server_whose_template_has_no_system_role_gets_its_text_in_the_first_user_turn() -> None:
+    def gemma(handler: Handler, request: Body) -> None:
+        if request["messages"][0]["role"] == "system":
+            reply(400, {"error": {"message": "System role not supported"}})(handler, request)
+        else:
+            chat("hello")(handler, request)
+
+    with serving(gemma) as server:
+        player = policy(server.url, model="gemma", mode="messages")
+        assert isinstance(player, ChatPolicy)
+        for _ in range(2):
+            said = [Message("system", "Play."), Message("user", "hi")]
+            assert run(player.ask(said, None, 1)).message.content == "hello"
+        run(player.close())
+    asked = [[message["role"] for message in body["messages"]] for _, body in server.seen]
+    assert asked == [["system", "user"], ["user"], ["user"]]
+    assert server.seen[-1][1]["messages"][0]["content"] == "Play.\n\nhi"
+
+
+@pytest.mark.parametrize("owner", ["vllm", "openai"])
+def test_enable_thinking_is_told_to_servers_that_take_it(owner: str, caplog: pytest.LogCaptureFixture) -> None:
+    with serving(chat("x"), models=[{**TINY[0], "owned_by": owner}]) as server:
+        player = policy(server.url, mode="messages", enable_thinking=False)
+        assert isinstance(player, ChatPolicy)
+        run(player.ask([Message("user", "hi")], None, 1))
+        run(player.close())
+    told = server.seen[0][1].get("chat_template_kwargs")
+    assert (told, player.facts.get("enable_thinking")) == (
+        ({"enable_thinking": False}, False) if owner == "vllm" else (None, None)
+    )
+    assert ("not told" in caplog.text) is (owner == "openai")
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from configs import TrainConfig
 from eval.history import of_kind, read_metrics
 from rollout import read_trajectories
+from rollout.loading import load_tokenizer
 from tests.trainers.killed import SMALLEST
 from trainers.cli import main
 from trainers.rounds import arguments
@@ -49,6 +51,21 @@ def test_sft_on_a_collected_run_is_one_round_in_which_nothing_is_played(tmp_path
     assert record["grad_norm"] > 0
     assert not read_trajectories(run)
     assert (run / "model" / "model.safetensors").is_file()
+
+
+def test_sft_on_a_public_data_set_learns_its_replies(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    said = [("human", "Play."), ("gpt", "OK."), ("human", "You see a desk 1."), ("gpt", "go to desk 1")]
+    turns = [{"from": who, "value": text, "loss": who == "gpt" and text != "OK."} for who, text in said]
+    file, run = tmp_path / "share.json", tmp_path / "run"
+    file.write_text(json.dumps([{"id": f"mine-{number}", "conversations": turns} for number in range(4)]))
+    words = [word for word in ONE if word != "--iterations=1"]
+    assert main(["train", "--algo=sft", *words, *UNSHAPED, "--from", str(file), "-o", str(run)]) == 0
+    (record,) = of_kind(read_metrics(run), "iteration")
+    reply = load_tokenizer(Path("configs/models/tiny-alfworld")).encode("go to desk 1", add_special_tokens=False)
+    assert (record["rows"], record["trained_tokens"]) == (4, 4 * (len(reply) + 1))
+    assert record["grad_norm"] > 0
+    assert "4 turns are shown and not learned, because the data say so" in caplog.text
+    assert _weights(run / "model") != _weights(Path("configs/models/tiny-alfworld"))
 
 
 @pytest.mark.parametrize(("size", "rows"), [(16, 8), (6, 6), (10, 5), (7, 7), (11, 1)])

@@ -73,6 +73,15 @@ def rows(env: Env = "alfworld") -> tuple[Row, ...]:
 
 
 @ENVS
+@pytest.mark.parametrize("protocol", ["plain", "react"])
+def test_a_lesson_has_thoughts_where_its_protocol_asks_for_them(env: Env, protocol: str) -> None:
+    config = WarmStartConfig(env=env, size="tiny", unsure=1.0, max_tokens=TOKENS[env], protocol=protocol)
+    lessons = list(islice(COURSES[env](config).lessons(), 8))
+    replies = [reply.content for lesson in lessons for reply, _ in lesson.turns]
+    assert all(reply.startswith("Thought: ") is (protocol == "react") for reply in replies)
+
+
+@ENVS
 @given(text=st.text() | st.text(alphabet="<|im_endĠĊ>go to fridge 1,\n`'Name_", max_size=40))
 def test_any_text_comes_back_from_its_tokens(env: Env, text: str) -> None:
     text = text.encode("utf-8", "ignore").decode()

@@ -16,6 +16,7 @@ from rich.table import Table
 
 import envs
 from configs import CollectConfig, EnvConfig, ModelConfig, RunConfig
+from configs.common import thinking
 from configs.stored import model_path
 from configs.trained import collecting_settings, tell
 from envs import TextEnv
@@ -89,6 +90,7 @@ def open_policy(config: ModelConfig, env: TextEnv[Any], usual: Sampling) -> Poli
         window=config.window,
         tokenizer=config.tokenizer,
         dtype=config.dtype,
+        enable_thinking=thinking(config.enable_thinking),
     )
 
 

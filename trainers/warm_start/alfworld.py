@@ -10,7 +10,7 @@ from typing import Any
 
 import envs
 from configs.warm_start import WarmStartConfig
-from envs import Expert
+from envs.alfworld.expert import ALFWorldExpert
 from trainers.warm_start.course import Course
 from trainers.warm_start.lessons import Episode, Lesson
 from trainers.warm_start.vocabulary import Vocabulary, learn_phrases
@@ -47,7 +47,7 @@ class ALFWorldCourse(Course):
 
     def lessons(self) -> Iterator[Lesson]:
         env = envs.make(self.env, split="train", data="generated", size=self.config.size, length=self.tasks)
-        talk, expert = env.protocol(self.config.protocol), env.expert()
+        talk, expert = env.protocol(self.config.protocol), ALFWorldExpert()
         dice = random.Random(f"checks/{self.config.seed}")
         for number, task in enumerate(cycle(env.tasks)):
             checks = CHECKS if self.unsure(number / self.tasks, dice) else ()
@@ -67,8 +67,9 @@ class ALFWorldCourse(Course):
         return {"data": "generated", "size": self.config.size, "max_steps": 20}
 
 
-def _play(episode: Episode, expert: Expert) -> Lesson | None:
+def _play(episode: Episode, expert: ALFWorldExpert) -> Lesson | None:
     expert.reset(episode.observation, episode.info)
     while not episode.over:
-        episode.step(expert.act(episode.observation, episode.info))
+        action = expert.act(episode.observation, episode.info)
+        episode.step(action, expert.thought)
     return episode.lesson()

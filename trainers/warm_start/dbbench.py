@@ -64,8 +64,9 @@ class DBBenchCourse(Course):
             env.tasks = TaskSet[Task]([task])
             unsure = self.unsure(number * _TOKENS_A_LESSON / self.config.max_tokens, dice)
             episode = Episode(env, talk, task.id, CHECKS if unsure else (), dice)
-            episode.step(write_statement(task))
-            episode.step(f"answer: {json.dumps(task.label, ensure_ascii=False)}")
+            episode.step(write_statement(task), "I know the table and its columns, so I write the statement.")
+            answer = f"answer: {json.dumps(task.label, ensure_ascii=False)}"
+            episode.step(answer, "The database has answered, so I finish.")
             lesson = episode.lesson()
             if lesson is not None:
                 yield lesson

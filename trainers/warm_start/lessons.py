@@ -16,6 +16,8 @@ _Turn = tuple[Message, tuple[Message, ...]]
 _UNSURE = 0.9
 """How often an unsure player makes each of its checks."""
 
+_DOUBT = "I check something before I go on."
+
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
@@ -66,16 +68,16 @@ class Episode:
         self._opening = tuple(talk.open(self.observation, self.info))
         self._turns: list[_Turn] = []
 
-    def step(self, action: str) -> None:
-        """Play an action, and before it the checks."""
+    def step(self, action: str, thought: str) -> None:
+        """Play an action, and before it the checks. The thought is said where the protocol asks for one."""
         for check in self._checks:
             if self._dice.random() < _UNSURE and not self.over:
-                self._play(check)
+                self._play(check, _DOUBT)
         if not self.over:
-            self.observation, self.info = self._play(action)
+            self.observation, self.info = self._play(action, thought)
 
-    def _play(self, action: str) -> tuple[str, dict[str, Any]]:
-        reply = self._talk.write(action)
+    def _play(self, action: str, thought: str) -> tuple[str, dict[str, Any]]:
+        reply = self._talk.write(action, thought if self._talk.asks_thought else "")
         observation, _, terminated, truncated, info = self._env.step(action)
         self.over = terminated or truncated
         shown = () if self.over else tuple(self._talk.show(reply, [observation], info))

@@ -122,6 +122,27 @@ def test_verl_agent_reads_between_tags(text: str, action: str, valid: bool) -> N
     assert (reading.actions, reading.valid) == ((action,), valid)
 
 
+@pytest.mark.parametrize("text", ["**Action:** look", "action: look", "Action: look", "<think>\nhm\n</think>\n\nlook"])
+def test_v02_forgives_nothing(text: str) -> None:
+    reading = AgentBenchV02().read(said(text), INFO)
+    assert (reading.actions, reading.end, reading.valid) == ((), True, False)
+
+
+def test_fc_reads_calls_where_a_template_puts_them_and_nowhere_else() -> None:
+    call = '{"name": "take_action", "parameters": {"action": "look"}}'
+    assert AgentBenchFC([ACT]).read(said(call), INFO).actions == ("look",)
+    assert AgentBenchFC([ACT]).read(said(f"I look.\n```json\n{call}\n```"), INFO).actions == ()
+
+
+@pytest.mark.parametrize(
+    "text", ["<think>hm</think><action>`look`</action>", "<think>hm</think><action>look.</action>"]
+)
+def test_verl_agent_forgives_nothing(text: str) -> None:
+    reading = VerlAgent().read(said(text), INFO)
+    assert reading.actions[0] not in INFO["admissible_commands"]
+    assert reading.forgiven == ()
+
+
 def test_verl_agent_tells_the_last_two_turns() -> None:
     first = "-= Welcome =-\n\nYou are in a room.\n\nYour task is to: look at pen 1.\n"
     past = [Exchange(first, "look"), Exchange("B", "go to desk 1"), Exchange("C", "help")]
