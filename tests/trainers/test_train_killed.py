@@ -140,7 +140,7 @@ def test_after_ctrl_c_the_run_says_by_which_command_it_goes_on(
 ) -> None:
     run, log = tmp_path / "run", tmp_path / "log"
     asked = [*words(algo, run, 2), "--eval-tasks=0"]
-    assert train(asked, log, point, *counts, happens=interrupt) == 1, log.read_text()
+    assert train(asked, log, point, *counts, happens=interrupt) == 130, log.read_text()
     assert sum(one.scored for one in read_trajectories(run)) == ended
     said = log.read_text()
     assert "Traceback" not in said
