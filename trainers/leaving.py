@@ -48,8 +48,11 @@ def leave_early(session: Session, ended: str) -> None:
     be written is said and not raised, since something else has ended the run."""
     with session.best_effort("model/ could not be written"):
         checkpoint = session.checkpoints.best() or session.checkpoints.newest()
-        if checkpoint is not None and not any((session.folder / "eval").glob("*.json")):
-            session.load(checkpoint)
+        learned = checkpoint is not None or session.standing.iteration > 0
+        if learned and not any((session.folder / "eval").glob("*.json")):
+            if checkpoint is not None:
+                session.load(checkpoint)
+            session.check_weights()
             _leave_model(session, session.folder / "model", _score_before(session), None)
     with session.best_effort("report.html could not be written"):
         _leave_report(session, None, ended)

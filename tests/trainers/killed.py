@@ -16,6 +16,7 @@ from typing import Any
 
 # Imported here and not by a run, so that every run is forked from a process that has them.
 import torch
+from accelerate import Accelerator  # type: ignore[import-untyped]
 from transformers import PreTrainedModel
 
 import envs
@@ -85,7 +86,7 @@ POINTS: dict[str, Point] = {
     "selection": (Store, "append", "after", _episodes("00004-valid_seen")),
     "last score": (Store, "append", "after", _episodes("after")),
     "update": (torch.optim.AdamW, "step", "after", _once),
-    "gradient": (torch.optim.AdamW, "step", "before", _once),
+    "gradient": (Accelerator, "backward", "before", _once),
     "record": (Journal, "append", "after", _iterations),
     "weights": (PreTrainedModel, "save_pretrained", "after", _once),
     "seal": (Checkpoints, "seal", "before", _once),

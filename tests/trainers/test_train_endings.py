@@ -128,19 +128,20 @@ def test_skipped_iterations_change_nothing_that_a_resumed_run_would_do_otherwise
 
 @pytest.mark.parametrize("algo", ["grpo", "dpo", "ahead"])
 @pytest.mark.parametrize(
-    ("point", "count", "happens", "code"),
+    ("point", "counts", "happens", "code"),
     [
-        ("episode", 28, interrupt, 130),
-        ("episode", 28, terminate, 143),
-        ("update", 3, terminate, 143),
-        ("episode", 28, fail, 1),
-        ("gradient", 3, fail, 1),
+        ("episode", (28, 28), interrupt, 130),
+        ("episode", (28, 28), terminate, 143),
+        ("update", (3, 3), terminate, 143),
+        ("episode", (28, 28), fail, 1),
+        ("gradient", (9, 5), fail, 1),
     ],
 )
 def test_a_run_that_does_not_come_to_its_end_leaves_what_it_has_reached(
-    algo: str, point: str, count: int, happens: Callable[[], None], code: int, tmp_path: Path
+    algo: str, point: str, counts: tuple[int, int], happens: Callable[[], None], code: int, tmp_path: Path
 ) -> None:
     run, log = tmp_path / "run", tmp_path / "log"
+    count = counts[algo == "dpo"]
     kind = {"dpo": ("--algo=dpo", "--inadmissible-penalty=0"), "ahead": ("--algo=grpo", "--max-staleness=1")}
     words = [*SMALLEST, *kind.get(algo, ("--algo=grpo",)), "--save-steps=100", "--eval-tasks=0", "--select-tasks=0"]
     words += ["-o", str(run)]
