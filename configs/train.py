@@ -247,7 +247,8 @@ class TrainConfig(LearningConfig, PlayingConfig):
     """Print the resolved options and what would be played, and do nothing."""
 
     smoke: bool = False
-    """Two iterations at the smallest size, to see that everything fits together."""
+    """Two iterations at the smallest size, to see that everything fits together. Of each task one episode is the
+    expert's, so that there is something to learn from; the run fails if no update has a gradient."""
 
     json: bool = False
     """Print the result as JSON instead of tables."""

@@ -19,7 +19,8 @@ class Ending:
     Attributes:
         reason: `iterations` (all of them are done), `max_minutes`, or `no_signal`.
         text: a sentence for the user.
-        exit_code: 1 if training ended for want of a learning signal and no episode ever solved its task; else 0.
+        exit_code: 1 if training ended for want of a learning signal and no episode ever solved its task, or if a smoke
+            run has made no update; else 0.
     """
 
     reason: str
@@ -36,13 +37,24 @@ def ending(config: TrainConfig, standing: Standing, records: Sequence[Mapping[st
         records: of its `metrics.jsonl`.
     """
     done = f"{standing.iteration} of {config.iterations} iterations"
+    iterations = of_kind([dict(record) for record in records], "iteration")
+    if config.smoke:
+        return _of_smoke(done, iterations)
     row = standing.skipped_in_a_row
     if row and (row >= config.patience or row == standing.iteration):
-        return _without_signal(done, row, of_kind([dict(record) for record in records], "iteration"))
+        return _without_signal(done, row, iterations)
     if standing.iteration < config.iterations:
         return Ending("max_minutes", f"Training ended after {done}: {config.max_minutes:g} minutes have passed.")
     skipped = f"; {standing.skipped} had no learning signal and updated nothing" if standing.skipped else ""
     return Ending("iterations", f"Training ended after {done}{skipped}.")
+
+
+def _of_smoke(done: str, iterations: Sequence[Mapping[str, Any]]) -> Ending:
+    norms = [record["grad_norm"] for record in iterations if record.get("grad_norm")]
+    if not norms:
+        return Ending("no_signal", f"The smoke run ended after {done}, and no update had a gradient.", exit_code=1)
+    shown = ", ".join(f"{norm:.3g}" for norm in norms)
+    return Ending("iterations", f"The smoke run ended after {done}; norms of the gradients: {shown}.")
 
 
 def _without_signal(done: str, row: int, iterations: Sequence[Mapping[str, Any]]) -> Ending:

@@ -34,6 +34,7 @@ from trainers.ahead import Ahead
 from trainers.algorithms import GROUP_RELATIVE
 from trainers.backlog import Backlog
 from trainers.checkpoints import Checkpoints
+from trainers.demonstrations import DemonstratedRollouts
 from trainers.display import TrainingDisplay
 from trainers.divergence import Watchdog
 from trainers.engines import Served, open_engine, rollouts_on_ray
@@ -100,7 +101,11 @@ def open_session(config: TrainConfig, folder: Path) -> Session:
             tokenizer=tokenizer,
             rollouts=rollouts,
             scored=scored,
-            generation=_generation(config, rollouts, order, folder, stop),
+            generation=_generation(
+                config,
+                DemonstratedRollouts(rollouts, config.num_generations) if config.smoke else rollouts,
+                *(order, folder, stop),
+            ),
             journal=journal,
             display=display,
             watchdog=Watchdog(fp16=fp16),
@@ -237,7 +242,7 @@ def _generation(
 ) -> Generation | Ahead:
     penalties = config.invalid_penalty or config.inadmissible_penalty
     # SFT and KTO compare no episodes; a penalty by turn is a signal of its own.
-    every_group = bool(penalties) or config.smoke or config.algo in ("sft", "kto")
+    every_group = bool(penalties) or config.algo in ("sft", "kto")
     shared: dict[str, Any] = {
         "size": config.num_generations,
         "tasks": config.tasks,

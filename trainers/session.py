@@ -26,6 +26,7 @@ from rollout.timeline import Timeline
 from rollout.trajectory import Trajectory
 from trainers.ahead import Ahead
 from trainers.checkpoints import Checkpoints, load_weights
+from trainers.demonstrations import with_demonstrations
 from trainers.display import TrainingDisplay
 from trainers.divergence import Watchdog
 from trainers.errors import TrainingError
@@ -100,6 +101,8 @@ class Session:
         with self.timed("wait" if ahead else "play"):
             played = self.generation.play()
             asyncio.run(self.rest())
+        if self.config.smoke:
+            played = with_demonstrations(played, self.tokenizer, self.rollouts.stage.protocol)
         self.standing.episodes += len(played.episodes)
         self.display.phase("train")
         return played

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 _SMALLEST: dict[str, Any] = {
     "iterations": 2,
     "tasks": 2,
-    "num_generations": 2,
+    "num_generations": 4,
     "eval_tasks": 4,
     "select_tasks": 2,
     "eval_steps": 2,
@@ -86,7 +86,8 @@ def run(config: TrainConfig) -> int:
 
 
 def _smallest(config: TrainConfig) -> TrainConfig:
-    """Two iterations at the smallest size. Evaluations keep to an environment's own limit, where it takes one."""
+    """Two iterations at the smallest size. Evaluations keep to an environment's own limit, where it takes one. So do
+    the model's episodes; the expert's beside them do not (`trainers.demonstrations`)."""
     limited = "max_steps" in inspect.signature(find(config.env).load()).parameters
     short = {"max_steps": _SMALLEST["max_turns"]} if limited else {}
     return replace(config, **_SMALLEST, env_args={**config.env_args, **short})
