@@ -230,9 +230,18 @@ class Session:
         self.journal.rewind(self.standing.iteration)
         for folder in (self.folder / "evals").glob("*"):
             number = folder.name.partition("-")[0]
-            later = number.isdecimal() and int(number) > self.standing.iteration
-            if later or (folder.name == "after" and not self.over):
+            if number.isdecimal() and int(number) > self.standing.iteration:
                 shutil.rmtree(folder)
+            elif folder.name == "after" and not self.over:
+                self._set_aside(folder)
+
+    def _set_aside(self, folder: Path) -> None:
+        """The run goes on beyond an end: its final score there stays, under another name."""
+        kept = folder.with_name(f"after-{self.standing.iteration:05d}")
+        if any((folder / "eval").glob("*.json")) and not kept.exists():
+            folder.rename(kept)
+        else:
+            shutil.rmtree(folder)
 
     def load(self, folder: Path) -> None:
         """Bring model and engine to a checkpoint's weights."""
