@@ -45,6 +45,7 @@ _SMALLEST: dict[str, Any] = {
     "max_turns": 4,
     "max_completion_length": 8,
     "per_device_train_batch_size": 2,
+    "warmup_steps": 0.0,  # it would be all there is
 }
 
 
