@@ -21,6 +21,7 @@ from trainers.grpo import EpisodeGRPOTrainer
 from trainers.held_out import assess, settle
 from trainers.lending import lent
 from trainers.session import Session
+from trainers.snapshot import Snapshot, fits
 from trainers.update_guard import UpdateGuard
 
 IMPORTANCE_CAP = 2.0
@@ -30,7 +31,7 @@ IMPORTANCE_CAP = 2.0
 def train_online(session: Session) -> None:
     """Train to the end, from the last checkpoint if there is one.
 
-    However it ends, there is a checkpoint of the last finished iteration, unless an update had been begun to be made.
+    However it ends, there is a checkpoint of the last finished iteration, unless its weights have been lost.
 
     Raises:
         Stopped: if the user asked for an end.
@@ -126,6 +127,7 @@ class _Loop(TrainerCallback):
         self._facts: dict[str, Any] = {}
         self._begun = 0.0
         self._logs: list[dict[str, float]] = []
+        self._snapshot: Snapshot | None = None
         self.guard = UpdateGuard(session.stop)
 
     def rows(self) -> list[Row]:
@@ -135,6 +137,7 @@ class _Loop(TrainerCallback):
             self._begun = time.monotonic()
             batch = self._batch(played.groups)
             if any(row.advantages.any() for row in batch.rows):
+                self._take_snapshot()
                 return batch.rows
             self._skip(played)
 
@@ -150,7 +153,7 @@ class _Loop(TrainerCallback):
             self._logs = []
             session.changed()
             session.finish(self._played, learned)
-            self.guard.begin()
+            self.guard.stepped = False
             if assess(session):
                 self._save()
             control.should_training_stop = (
@@ -158,19 +161,32 @@ class _Loop(TrainerCallback):
             )
 
     def keep(self) -> None:
-        """Write a checkpoint of the last finished iteration, if there is none and the weights are still its own."""
-        session = self._session
-        number = session.standing.iteration * self._updates
-        if (
-            not number
-            or self.guard.stepped
-            or self.trainer.state.global_step != number
-            or session.checkpoints.holds(number)
-        ):
+        """Write a checkpoint of the last finished iteration, if there is none and its weights are not lost."""
+        session, state, number = self._session, self.trainer.state, self._finished
+        if not number or session.checkpoints.holds(number):
             return
         with session.best_effort("no checkpoint could be written"):
-            session.check_weights()
-            self._save()
+            if self.guard.stepped and self._snapshot is not None:
+                self._snapshot.restore()
+                state.global_step = number
+                self.guard.stepped = False
+            if not self.guard.stepped and state.global_step == number:
+                session.check_weights()
+                self._save()
+
+    @property
+    def _finished(self) -> int:
+        """The number of updates, and of the checkpoint, after the last finished iteration."""
+        return self._session.standing.iteration * self._updates
+
+    def _take_snapshot(self) -> None:
+        """Before the first of several updates: in the midst of them a checkpoint could not be resumed from."""
+        session, trainer = self._session, self.trainer
+        saved = not self._finished or session.checkpoints.holds(self._finished)
+        self._snapshot = None
+        if self._updates > 1 and not saved and fits(trainer.model, copies=3):  # the weights, and AdamW's two moments
+            self._snapshot = Snapshot(trainer.model, trainer.optimizer, trainer.lr_scheduler)
+        self.guard.restorable = saved or self._snapshot is not None
 
     def _save(self) -> None:
         # TRL's own: the model, the optimizer, the schedule and the state of random numbers.

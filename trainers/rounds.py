@@ -7,11 +7,9 @@ on the episodes of another run, and nothing is played.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
-
-import torch
 
 from configs import TrainConfig
 from envs.errors import DataError
@@ -26,6 +24,7 @@ from trainers.held_out import assess, settle
 from trainers.lending import lent
 from trainers.pairs import preference_pairs
 from trainers.session import Session
+from trainers.snapshot import Snapshot
 from trainers.supervised import supervised_rows, with_own_tokens
 from trainers.unpaired import unpaired_rows
 from trainers.update_guard import UpdateGuard
@@ -66,9 +65,9 @@ class _Weights:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._before: dict[str, torch.Tensor] | None = None
+        self._before: Snapshot | None = None
         if session.standing.iteration and not session.checkpoints.holds(session.standing.iteration):
-            self._before = {name: one.detach().to("cpu", copy=True) for name, one in _trained(session.model)}
+            self._before = Snapshot(session.model)
 
     def finished(self) -> None:
         """The session's weights are those of a finished round."""
@@ -86,15 +85,9 @@ class _Weights:
             return
         with session.best_effort("no checkpoint could be written"):
             if self._before is not None:
-                with torch.no_grad():
-                    for name, one in _trained(session.model):
-                        one.copy_(self._before[name])
+                self._before.restore()
             session.check_weights()
             self.save()
-
-
-def _trained(model: Any) -> Iterator[tuple[str, torch.Tensor]]:
-    return ((name, one) for name, one in model.named_parameters() if one.requires_grad)
 
 
 def episodes_of(source: Path, env: str, talk: str, held_out: Collection[str] = ()) -> list[Trajectory]:
@@ -223,7 +216,7 @@ def _train(session: Session, make: Callable[[], Any]) -> dict[str, Any]:
     """Build a trainer, train, and drop it. Returns the means of what it logged."""
     with lent(session.model):
         trainer = make()
-        trainer.add_callback(UpdateGuard(session.stop, always=True))
+        trainer.add_callback(UpdateGuard(session.stop))
         trainer.train()
         logs = [log for log in trainer.state.log_history if "loss" in log]
         del trainer

@@ -16,21 +16,16 @@ class UpdateGuard(TrainerCallback):
 
     Args:
         stop: the user's request.
-        always: drop an update under way even after earlier ones of the same iteration, since the weights before them
-            are kept elsewhere.
 
     Attributes:
-        stepped: whether the optimizer has stepped since `begin`, so that the weights are not those of a finished
-            iteration.
+        stepped: whether the optimizer has stepped since the last iteration was finished, so that the weights are not
+            the finished iteration's any more.
+        restorable: whether there is a way back to those, so that an update under way may be dropped all the same.
     """
 
-    def __init__(self, stop: StopRequest, *, always: bool = False) -> None:
-        self._stop, self._always = stop, always
-        self.stepped = False
-
-    def begin(self) -> None:
-        """An iteration has been finished."""
-        self.stepped = False
+    def __init__(self, stop: StopRequest) -> None:
+        self._stop = stop
+        self.stepped, self.restorable = False, True
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **more: Any) -> None:
         self._look()
@@ -53,5 +48,5 @@ class UpdateGuard(TrainerCallback):
         self.stepped = True
 
     def _look(self) -> None:
-        if self._always or not self.stepped:
+        if self.restorable or not self.stepped:
             self._stop.check()
