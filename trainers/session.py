@@ -103,7 +103,6 @@ class Session:
             asyncio.run(self.rest())
         if self.config.smoke:
             played = with_demonstrations(played, self.tokenizer, self.rollouts.stage.protocol)
-        self.standing.episodes += len(played.episodes)
         self.display.phase("train")
         return played
 
@@ -149,6 +148,7 @@ class Session:
     def _finish(self, played: Played, learned: dict[str, Any] | None) -> None:
         standing = self.standing
         standing.iteration += 1
+        standing.episodes += len(played.episodes)
         standing.order = self.generation.state()
         standing.seconds += sum(self.seconds.get(cause, 0.0) for cause in ("play", "wait", "train"))
         standing.skipped += learned is None

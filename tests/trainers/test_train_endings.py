@@ -168,6 +168,7 @@ def test_a_run_that_does_not_come_to_its_end_leaves_what_it_has_reached(
         assert command[:2] == ["train-agent", "train"]
     assert train([*words, "--resume"], log) == 0, log.read_text()
     assert [record["iteration"] for record in iterations(run)] == [1, 2, 3, 4]
+    assert [record["episodes"] for record in iterations(run)] == [8, 16, 24, 32]
     assert not read_trajectories(run).twice
     assert saved(run)[-1] == 4
 
