@@ -60,6 +60,8 @@ class Session:
         rest: gives the engine's memory to the update.
         exact: whether the engine computes the trainer's own log-probabilities.
         stop: whether the user has asked for an end.
+        standing: where the run stands.
+        best_now: whether the weights are the best so far and in no checkpoint yet.
     """
 
     config: TrainConfig
@@ -80,15 +82,15 @@ class Session:
     standing: Standing = field(default_factory=Standing)
     watchdog: Watchdog = field(default_factory=Watchdog)
     seconds: dict[str, float] = field(default_factory=dict)
-    _stale: bool = True
     best_now: bool = False
+    _stale: bool = True
 
     def play(self) -> Played:
         """The episodes of the next iteration, with the newest weights.
 
         Raises:
             Stopped: if the user asked for an end.
-            TrainingError: if they teach nothing.
+            TrainingError: if no episode could be scored.
         """
         self.timeline.begin()
         self.sync()
