@@ -211,6 +211,10 @@ class TrainConfig(LearningConfig, PlayingConfig):
     max_minutes: float | None = None
     """Stop after the iteration in which so many minutes of playing and learning have passed."""
 
+    patience: int = 5
+    """Iterations in a row without a learning signal (all episodes of each task are solved, or none is) after which
+    training ends. Such an iteration updates nothing; it is counted, and the next one plays other tasks."""
+
     eval_split: str = "valid_unseen"
     """The split of held-out tasks by which the model is scored before and after."""
 
@@ -249,7 +253,8 @@ class TrainConfig(LearningConfig, PlayingConfig):
     """Print the resolved options and what would be played, and do nothing."""
 
     smoke: bool = False
-    """Two iterations at the smallest size, to see that everything fits together."""
+    """Two iterations at the smallest size, to see that everything fits together. Of each task one episode is the
+    expert's, so that there is something to learn from; the run fails if no update has a gradient."""
 
     json: bool = False
     """Print the result as JSON instead of tables."""
@@ -266,7 +271,7 @@ class TrainConfig(LearningConfig, PlayingConfig):
         if self.scale_rewards and self.algo != "gigpo":
             remedy = "Leave it out: grpo divides by the deviation as it is, and dr_grpo does not."
             raise ConfigError(f"scale_rewards is an option of gigpo, and the algorithm is {self.algo}. {remedy}")
-        for name, least in (("num_generations", 2), ("tasks", 1), ("rounds", 1), ("iterations", 1)):
+        for name, least in (("num_generations", 2), ("tasks", 1), ("rounds", 1), ("iterations", 1), ("patience", 1)):
             if getattr(self, name) < least:
                 raise ConfigError(f"{name} is {getattr(self, name)}, and must be {least} at least.")
         if self.ray == "off" and max(self.workers, self.engines) > 1:

@@ -14,14 +14,16 @@ import envs
 from envs import DataError, Task, TaskSet, TextEnv
 from eval.departures import departures, refuse_generated
 from eval.episode import Episode
+from eval.errors import ResultError
 from eval.metrics import summarise
 from eval.protocols import EvalProtocol, find_protocol
-from eval.result import Result
+from eval.result import Result, read_result
 from rollout import Deadlines, Policy, collect
 from rollout.collect import Collected
 from rollout.episode import Job
 from rollout.jobs import plan
-from rollout.runner import Watcher
+from rollout.resume import ResumeError
+from rollout.runner import Stop, Watcher
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,7 @@ def evaluate(
     resume: bool = False,
     deadlines: Deadlines | None = None,
     watcher: Watcher | None = None,
+    stop: Stop | None = None,
 ) -> Evaluation:
     """Score a policy by a protocol.
 
@@ -69,8 +72,10 @@ def evaluate(
         resume: play only what the folder does not hold.
         deadlines: for each part of an episode.
         watcher: is told of the progress.
+        stop: asks for an early end.
 
     Raises:
+        ResumeError: if the folder's score is of episodes that are not among these.
         EnvError: as `rollout.collect` does.
     """
     name = env if isinstance(env, str) else None
@@ -79,6 +84,8 @@ def evaluate(
     with nullcontext(env) if isinstance(env, TextEnv) else closing(open_tasks(rules)) as made:
         refuse_generated(rules, made)
         jobs = evaluated_jobs(rules, made, limit=limit, seed=seed)
+        file = Path(output) / "eval" / f"{rules.name}-{rules.env}.json"
+        _keep_score(file, {job.id for job in jobs})
         collected = collect(
             made,
             policy,
@@ -93,9 +100,9 @@ def evaluate(
             seed=seed,
             deadlines=deadlines,
             watcher=watcher,
+            stop=stop,
         )
         result = _result(rules, made, collected, {job.id for job in jobs})
-    file = Path(output) / "eval" / f"{rules.name}-{rules.env}.json"
     if collected.complete:
         result.write(file)
     return Evaluation(result, collected, file)
@@ -129,6 +136,27 @@ def open_tasks(rules: EvalProtocol, env_args: Mapping[str, Any] | None = None) -
     if rules.task_list is not None:
         env.tasks = _listed(env, rules.task_list)
     return env
+
+
+def _keep_score(file: Path, ids: set[str]) -> None:
+    """Refuse to replace a score by one of fewer or other episodes.
+
+    Raises:
+        ResumeError: if the file's score is of episodes that are not among these.
+    """
+    if not file.exists():
+        return
+    try:
+        scored = {episode.id for episode in read_result(file).episodes}
+    except ResultError:
+        return  # damaged: it is made anew of the stored episodes
+    if scored - ids:
+        raise ResumeError(
+            f"it holds a score of {len(scored)} episodes, and {len(ids)} would be scored now",
+            where=file,
+            remedy="Score at least the same tasks (--limit, --epochs and --seed as before), or choose another folder "
+            "with -o.",
+        )
 
 
 def _result(rules: EvalProtocol, env: TextEnv[Any], collected: Collected, ids: set[str]) -> Result:

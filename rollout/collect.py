@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 import envs
-from envs import EnvError, Task, TextEnv
+from envs import Task, TextEnv
 from envs.protocol import Protocol
 from rollout.account import Account
 from rollout.episode import Job
@@ -23,18 +23,13 @@ from rollout.host import Deadlines
 from rollout.jobs import plan
 from rollout.lineage import describe_env, describe_protocol, differences, versions
 from rollout.policy import ModelPolicy, Policy
+from rollout.resume import ResumeError
 from rollout.runner import Scorer, Stage, Stop, Watcher, play
 from rollout.scripted import expert_policy, random_policy
 from rollout.store import Store, Trajectories, read_trajectories
 from rollout.trajectory import Trajectory
 
 log = logging.getLogger(__name__)
-
-
-class ResumeError(EnvError, ValueError):
-    """The folder holds another run's episodes."""
-
-    wrong_usage = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import signal
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -52,6 +52,10 @@ class Stop:
         else:
             self.now.set()
 
+    def listening(self) -> AbstractContextManager[None]:
+        """While episodes are played: Ctrl-C and SIGTERM ask, where this is the main thread."""
+        return on_signals(self)
+
 
 @dataclass(frozen=True, slots=True)
 class Stage:
@@ -92,7 +96,7 @@ async def play(stage: Stage, jobs: Jobs, *, slots: int | None = None, stop: Stop
     writer = Writer(stage)
     source = one_by_one(jobs)
     count = stage.policy.capacity if slots is None else slots
-    with on_signals(stop):
+    with stop.listening():
         tasks = [asyncio.create_task(_slot(number, stage, source, writer, stop)) for number in range(max(1, count))]
         watch = asyncio.create_task(cancel_on(stop.now, tasks))
         try:

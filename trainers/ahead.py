@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from concurrent.futures import Future, wait
 from dataclasses import replace
@@ -27,6 +28,9 @@ from trainers.generation import Played, Tap
 GRACE = 60.0
 """Seconds in which episodes that are cut off give back what they hold."""
 
+_LOOK = 0.5
+"""Seconds after which the main thread, while it waits for episodes, looks whether the user has asked for an end."""
+
 
 class Ahead:
     """Gives the groups of one iteration after another, as `Generation` does, and plays on meanwhile.
@@ -37,10 +41,11 @@ class Ahead:
     Args:
         rollouts: where episodes are played; from now on used in the thread alone.
         backlog: of the groups.
+        check: raises `Stopped` once the user has asked for an end.
     """
 
-    def __init__(self, rollouts: Rollouts, backlog: Backlog) -> None:
-        self.rollouts, self._backlog = rollouts, backlog
+    def __init__(self, rollouts: Rollouts, backlog: Backlog, check: Callable[[], None] = lambda: None) -> None:
+        self.rollouts, self._backlog, self._check = rollouts, backlog, check
         self._stop = Stop()
         self._changed = threading.Condition()
         self._room = asyncio.Event()
@@ -48,10 +53,11 @@ class Ahead:
         self._playing: Future[None] | None = None
 
     def play(self) -> Played:
-        """The groups of the next iteration; waits until there are enough.
+        """The groups of the next iteration; waits until there are enough. They may be none, where none has a signal.
 
         Raises:
-            TrainingError: if no episode could be scored, no group has a signal, or nothing has ended for very long.
+            Stopped: if the user asked for it.
+            TrainingError: if no episode could be scored, or nothing has ended for very long.
             EnvError: whatever ended the playing.
         """
         if self._playing is None:
@@ -59,8 +65,12 @@ class Ahead:
             self._playing.add_done_callback(lambda _: self._tell())
         patience = self.rollouts.stage.deadlines.episode + PATIENCE
         with self._changed:
+            since = time.monotonic()
             while (played := self._next(self._playing)) is None:
-                if not self._changed.wait(patience):
+                self._check()
+                if self._changed.wait(_LOOK):
+                    since = time.monotonic()
+                elif time.monotonic() - since > patience:
                     remedy = "See the engine's own log for what hangs, then go on with --resume."
                     raise TrainingError(f"no episode has ended for {patience:g} s", remedy=remedy)
         self._background.loop.call_soon_threadsafe(self._room.set)  # groups without a signal have left

@@ -47,6 +47,19 @@ class Checkpoints:
         link = self.folder / "best"
         return link.resolve() if link.exists() else None
 
+    def newest(self) -> Path | None:
+        """The newest that is whole, if there is one."""
+        return next(reversed(self.all()), None)
+
+    def holds(self, number: int) -> bool:
+        """Whether there is a whole one of this number."""
+        return (self.path(number) / STATE).is_file()
+
+    def drop(self, number: int) -> None:
+        """Remove a folder that was not written to its end."""
+        if not self.holds(number):
+            shutil.rmtree(self.path(number), ignore_errors=True)
+
     def seal(self, number: int, state: dict[str, Any], *, best: bool) -> None:
         """Declare a folder whole, name it the best if it is, and remove what is too old.
 

@@ -16,6 +16,7 @@ from rollout.trajectory import Trajectory
 from trainers.background import PATIENCE
 from trainers.errors import TrainingError
 from trainers.groups import Group, GroupAccount, GroupBuffer
+from trainers.stop_request import Stopped
 from trainers.tasks import TaskOrder
 
 
@@ -37,19 +38,13 @@ class Played:
     staleness: list[int] = field(default_factory=list)
 
     def check(self) -> None:
-        """See to it that there is something to learn.
+        """See to it that the episodes say something about the model; whether they teach it anything is another matter.
 
         Raises:
-            TrainingError: if no episode could be scored, or no group has a signal.
+            TrainingError: if no episode could be scored.
         """
         if not any(episode.scored for episode in self.episodes):
             raise _without_score(self)
-        if not self.groups:
-            raise _without_signal(self)
-
-
-class Stopped(Exception):
-    """The user asked the run to stop while episodes were played; those that ended are on disk."""
 
 
 class Generation:
@@ -67,6 +62,7 @@ class Generation:
         rounds: at most; 1 takes what the first one gives.
         every_group: take groups without a signal too, for penalties by turn, or for who compares no scores.
         stored: episodes that an interrupted run has on disk: they are taken and not played again.
+        make_stop: makes what ends the playing early; by default Ctrl-C and SIGTERM do.
     """
 
     def __init__(
@@ -79,18 +75,20 @@ class Generation:
         rounds: int = 2,
         every_group: bool = False,
         stored: Iterable[Trajectory] = (),
+        make_stop: Callable[[], Stop] = Stop,
     ) -> None:
         self.rollouts, self.order = rollouts, order
+        self._make_stop = make_stop
         self.size, self.tasks, self.rounds = size, tasks, rounds
         self._every_group = every_group
         self._stored = {episode.id: episode for episode in stored if episode.scored}
 
     def play(self) -> Played:
-        """Play an iteration.
+        """Play an iteration. Its groups may be none, where none has a signal.
 
         Raises:
             Stopped: if the user asked for it.
-            TrainingError: if no episode could be scored, or no group has a signal.
+            TrainingError: if no episode could be scored.
         """
         buffer, account = GroupBuffer(self.size), GroupAccount()
         places: dict[str, int] = {}
@@ -145,7 +143,7 @@ class Generation:
         return known + (self._play(missing) if missing else [])
 
     def _play(self, jobs: list[Job]) -> list[Trajectory]:
-        stage, stop = self.rollouts.stage, Stop()
+        stage, stop = self.rollouts.stage, self._make_stop()
         ended: list[Trajectory] = []
         tap = Tap(stage.watcher, ended.append)
         stage.account.expect(job.id for job in jobs)
@@ -184,16 +182,6 @@ def _without_score(played: Played) -> TrainingError:
         f"none of {len(played.episodes)} episodes could be scored ({_listed(kinds)}; the first: {first})",
         remedy="Mend what failed (train-agent collect with the same options shows it), then go on with --resume.",
     )
-
-
-def _without_signal(played: Played) -> TrainingError:
-    kinds = played.account.groups
-    remedy = (
-        "Set easier tasks, more episodes a group (--num-generations), or warm-start the model."
-        if kinds["none solved"] >= kinds["all solved"]
-        else "Set harder tasks: there is nothing left to learn from these."
-    )
-    return TrainingError(f"no group has a signal ({_listed(kinds)})", remedy=remedy)
 
 
 def _listed(counts: Counter[str]) -> str:

@@ -247,6 +247,7 @@ class EpisodeGRPOTrainer(GRPOTrainer):
                 whole = whole + loss.detach()
                 if not last:
                     self.accelerator.backward(loss)
+                    self.control = self.callback_handler.on_substep_end(self.args, self.state, self.control)
         self._metrics["train"] = self._together(before, inputs)
         # Of the value of the whole batch and the gradient of the last part.
         return loss + (whole - loss.detach())

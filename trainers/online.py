@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from typing import Any
 
 from transformers import TrainerCallback
@@ -12,13 +13,16 @@ from configs import TrainConfig
 from trainers.advantages import advantages
 from trainers.algorithms import GROUP_RELATIVE
 from trainers.arguments import learning_arguments, trl_settings
-from trainers.batch import Row, make_batch
+from trainers.batch import Batch, Row, make_batch
 from trainers.errors import TrainingError
 from trainers.generation import Played
 from trainers.groups import Group
 from trainers.grpo import EpisodeGRPOTrainer
+from trainers.held_out import assess, settle
 from trainers.lending import lent
 from trainers.session import Session
+from trainers.snapshot import Snapshot, fits
+from trainers.update_guard import UpdateGuard
 
 IMPORTANCE_CAP = 2.0
 """Of an engine that is not the trainer's own model, where the user has not said another."""
@@ -27,26 +31,38 @@ IMPORTANCE_CAP = 2.0
 def train_online(session: Session) -> None:
     """Train to the end, from the last checkpoint if there is one.
 
+    However it ends, there is a checkpoint of the last finished iteration, unless its weights have been lost.
+
     Raises:
-        Stopped: if the user asked for an end; the last checkpoint and all episodes are on disk.
-        TrainingError: if there is nothing to learn from, or the numbers are none.
+        Stopped: if the user asked for an end.
+        TrainingError: if no episode could be scored, or training has diverged.
     """
     last = session.checkpoints.last()
+    settle(session)
     if session.over:
         return
-    lessons = _Lessons(session)
+    loop = _Loop(session)
     # What accelerate does to the model's forward pass must not change how it is scored afterwards.
     with lent(session.model):
-        trainer = EpisodeGRPOTrainer(
+        loop.trainer = trainer = EpisodeGRPOTrainer(
             session.model,
             session.tokenizer,
             arguments(session.config, str(session.checkpoints.folder)),
-            lessons.rows,
+            loop.rows,
             importance_cap=session.config.importance_cap or (None if session.exact else IMPORTANCE_CAP),
-            callbacks=[_Loop(session, lessons)],
+            callbacks=[loop.guard, loop],
         )
-        trainer.train(resume_from_checkpoint=str(last[0]) if last else None)
-        del trainer
+        try:
+            trainer.train(resume_from_checkpoint=str(last[0]) if last else None)
+        except _Over:
+            pass
+        except Exception:
+            loop.keep()
+            raise
+        finally:
+            del trainer, loop.trainer
+    if not session.over:
+        session.stop.check()
 
 
 def arguments(config: TrainConfig, folder: str) -> GRPOConfig:
@@ -87,38 +103,134 @@ def arguments(config: TrainConfig, folder: str) -> GRPOConfig:
     return made
 
 
-class _Lessons:
-    """Gives TRL the rows of one iteration after another, and keeps what they were made of."""
+class _Over(Exception):
+    """The run is over before there was something to learn from."""
+
+
+class _Loop(TrainerCallback):
+    """Gives TRL the rows of one iteration after another, and ends an iteration with the last update of its episodes.
+
+    TRL's step is an update. An iteration without a learning signal makes none, and counts as many steps: so the number
+    of a step, the learning rate and the order of rows follow from the iteration, whatever was skipped before.
+
+    Attributes:
+        trainer: TRL's, while it trains.
+        guard: of its updates.
+    """
+
+    trainer: Any
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self.played = Played()
-        self.facts: dict[str, Any] = {}
-        self.begun = 0.0
+        self._updates = session.config.steps_per_generation * session.config.num_iterations
+        self._played = Played()
+        self._facts: dict[str, Any] = {}
+        self._begun = 0.0
+        self._logs: list[dict[str, float]] = []
+        self._snapshot: Snapshot | None = None
+        self.guard = UpdateGuard(session.stop)
 
     def rows(self) -> list[Row]:
+        """Of the next iteration that has a learning signal."""
+        while True:
+            played = self._played = self._session.play()
+            self._begun = time.monotonic()
+            batch = self._batch(played.groups)
+            if any(row.advantages.any() for row in batch.rows):
+                self._take_snapshot()
+                return batch.rows
+            self._skip(played)
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **more: Any) -> None:
+        """TRL logs an update after its step, and saves later."""
+        session = self._session
+        if not logs or "loss" not in logs:
+            return
+        self._logs.append(logs)
+        if state.global_step % self._updates == 0:
+            learned = {**self._facts, **_mean(self._logs)}
+            session.took("train", self._begun)
+            self._logs = []
+            session.changed()
+            session.finish(self._played, learned)
+            self.guard.stepped = False
+            if assess(session):
+                self._save()
+            control.should_training_stop = (
+                control.should_training_stop or session.over or session.stop.signal is not None
+            )
+
+    def keep(self) -> None:
+        """Write a checkpoint of the last finished iteration, if there is none and its weights are not lost."""
+        session, state, number = self._session, self.trainer.state, self._finished
+        if not number or session.checkpoints.holds(number):
+            return
+        with session.best_effort("no checkpoint could be written"):
+            if self.guard.stepped and self._snapshot is not None:
+                self._snapshot.restore()
+                state.global_step = number
+                self.guard.stepped = False
+            if not self.guard.stepped and state.global_step == number:
+                session.check_weights()
+                self._save()
+
+    @property
+    def _finished(self) -> int:
+        """The number of updates, and of the checkpoint, after the last finished iteration."""
+        return self._session.standing.iteration * self._updates
+
+    def _take_snapshot(self) -> None:
+        """Before the first of several updates: in the midst of them a checkpoint could not be resumed from."""
+        session, trainer = self._session, self.trainer
+        saved = not self._finished or session.checkpoints.holds(self._finished)
+        self._snapshot = None
+        if self._updates > 1 and not saved and fits(trainer.model, copies=3):  # the weights, and AdamW's two moments
+            self._snapshot = Snapshot(trainer.model, trainer.optimizer, trainer.lr_scheduler)
+        self.guard.restorable = saved or self._snapshot is not None
+
+    def _save(self) -> None:
+        # TRL's own: the model, the optimizer, the schedule and the state of random numbers.
+        self._session.save(
+            self.trainer.state.global_step,
+            lambda folder: self.trainer._save_checkpoint(self.trainer.model, trial=None),
+        )
+
+    def _skip(self, played: Played) -> None:
+        """End an iteration without an update. Neither weights nor the optimizer's moments change."""
+        session, trainer = self._session, self.trainer
+        trainer.state.global_step += self._updates
+        with warnings.catch_warnings():
+            # Torch takes a schedule that steps before the first update for a mistake.
+            warnings.filterwarnings("ignore", "Detected call of `lr_scheduler.step", UserWarning)
+            for _ in range(self._updates):
+                trainer.lr_scheduler.step()
+        session.finish(played, None)
+        if assess(session):
+            self._save()
+        if session.over:
+            raise _Over
+        session.stop.check()
+
+    def _batch(self, groups: list[Group]) -> Batch:
         config = self._session.config
-        self.played = self._session.play()
-        groups = self.played.groups
         batch = make_batch(
             [member for group in groups for member in group.members],
             self._advantages(groups),
             max_length=config.max_length,
         )
-        self.facts = {
+        self._facts = {
             "rows": len(batch.rows),
             "trained_tokens": batch.trained_tokens,
             "batch_tokens": batch.tokens,
             "cut_tokens": batch.cut_tokens,
             "without_tokens": len(batch.without_tokens),
         }
-        if not batch.rows:
+        if groups and not batch.rows and batch.without_tokens:
             raise TrainingError(
                 "the episodes have no token ids to learn from",
                 remedy="Play with the hf or vllm engine, or a server that gives token ids.",
             )
-        self.begun = time.monotonic()
-        return batch.rows
+        return batch
 
     def _advantages(self, groups: list[Group]) -> dict[str, Any]:
         config = self._session.config
@@ -131,31 +243,6 @@ class _Lessons:
             invalid_penalty=config.invalid_penalty,
             inadmissible_penalty=config.inadmissible_penalty,
         )
-
-
-class _Loop(TrainerCallback):
-    """Ends an iteration with the last update of its episodes. TRL logs an update after its step, and saves later."""
-
-    def __init__(self, session: Session, lessons: _Lessons) -> None:
-        self._session, self._lessons = session, lessons
-        self._updates = session.config.steps_per_generation * session.config.num_iterations
-        self._logs: list[dict[str, float]] = []
-
-    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **more: Any) -> None:
-        session = self._session
-        if not logs or "loss" not in logs:
-            return
-        self._logs.append(logs)
-        if state.global_step % self._updates == 0:
-            learned = {**self._lessons.facts, **_mean(self._logs)}
-            session.took("train", self._lessons.begun)
-            self._logs = []
-            session.changed()
-            control.should_save = session.finish(self._lessons.played, learned)
-            control.should_training_stop = control.should_training_stop or session.over
-
-    def on_save(self, args: Any, state: Any, control: Any, **more: Any) -> None:
-        self._session.seal(state.global_step)
 
 
 _MEASURES = {

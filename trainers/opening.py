@@ -10,10 +10,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 import envs
-from configs import TrainConfig, as_yaml, read_yaml
+from configs import TrainConfig
 from configs.common import thinking
 from configs.stored import model_path
 from envs import TextEnv
@@ -25,20 +23,19 @@ from rewards import Mixture
 from rollout import ModelPolicy, Sampling, read_trajectories
 from rollout.account import Account
 from rollout.cluster.rollouts import RayRollouts
-from rollout.collect import ResumeError
 from rollout.engines.choice import choose_engine
-from rollout.files import atomic_file
 from rollout.lineage import describe_env, describe_protocol, fingerprint, versions
 from rollout.loading import load_model, load_tokenizer
 from rollout.rendering import renderers
 from rollout.rollouts import LocalRollouts, Rollouts
 from rollout.runner import Stage
-from rollout.store import Store, StoreError
+from rollout.store import Store
 from rollout.timeline import Timeline
 from trainers.ahead import Ahead
 from trainers.algorithms import GROUP_RELATIVE
 from trainers.backlog import Backlog
 from trainers.checkpoints import Checkpoints
+from trainers.demonstrations import DemonstratedRollouts
 from trainers.display import TrainingDisplay
 from trainers.divergence import Watchdog
 from trainers.engines import Served, open_engine, rollouts_on_ray
@@ -47,19 +44,15 @@ from trainers.generation import Generation
 from trainers.guards import refuse_evaluation_tasks
 from trainers.journal import Journal
 from trainers.rounds import episodes_of, official_data
-from trainers.session import Session, Standing
+from trainers.run_folder import check_folder, claim
+from trainers.run_state import Standing
+from trainers.session import Session
+from trainers.stop_request import StopRequest
 from trainers.tasks import TaskOrder
 from trainers.trackers import reserve_folder
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainingArguments
-
-_MAY_CHANGE = (
-    *("resume", "json", "iterations", "max_minutes", "output_dir", "report_to", "save_steps"),
-    *("capacity", "vllm_gpu_memory_utilization", "vllm_max_num_seqs"),
-    *("per_device_train_batch_size", "gradient_checkpointing"),
-)
-"""Options that a resumed run may have otherwise: they change nothing of what was done."""
 
 
 def open_session(config: TrainConfig, folder: Path) -> Session:
@@ -72,6 +65,7 @@ def open_session(config: TrainConfig, folder: Path) -> Session:
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         remedy = "Start it without a launcher; further GPUs sample for it with --ray auto --engines N."
         raise TrainingError("a run has one training process, and there are several", remedy=remedy)
+    check_folder(config, folder)
     with ExitStack() as undo:
         env = open_training_env(config)
         undo.callback(env.close)
@@ -82,7 +76,7 @@ def open_session(config: TrainConfig, folder: Path) -> Session:
         if config.engine.startswith("vllm"):
             choose_engine("vllm", path)
         model, tokenizer = _model(config, path)
-        _claim(config, folder)
+        claim(config, folder)
         store = Store(folder)
         undo.callback(store.close)
         journal = Journal(folder, config.report_to)
@@ -100,6 +94,7 @@ def open_session(config: TrainConfig, folder: Path) -> Session:
         rollouts: Rollouts = LocalRollouts(stage, served.sync)
         if config.ray != "off":
             rollouts = rollouts_on_ray(config, path, stage, player, model, served)
+        stop = StopRequest()
         session = Session(
             config=config,
             folder=folder,
@@ -108,11 +103,16 @@ def open_session(config: TrainConfig, folder: Path) -> Session:
             tokenizer=tokenizer,
             rollouts=rollouts,
             scored=scored,
-            generation=_generation(config, rollouts, order, folder),
+            generation=_generation(
+                config,
+                DemonstratedRollouts(rollouts, config.num_generations) if config.smoke else rollouts,
+                *(order, folder, stop),
+            ),
             journal=journal,
             display=display,
             watchdog=Watchdog(fp16=fp16),
             timeline=timeline,
+            stop=stop,
             checkpoints=Checkpoints(folder, config.save_total_limit),
             rest=served.rest,
             exact=served.exact and not config.max_staleness and config.ray == "off",
@@ -253,10 +253,12 @@ def _thinking(policy: ModelPolicy) -> dict[str, Any]:
     return {} if policy.enable_thinking is None else {"enable_thinking": policy.enable_thinking}
 
 
-def _generation(config: TrainConfig, rollouts: Rollouts, order: TaskOrder, folder: Path) -> Generation | Ahead:
+def _generation(
+    config: TrainConfig, rollouts: Rollouts, order: TaskOrder, folder: Path, stop: StopRequest
+) -> Generation | Ahead:
     penalties = config.invalid_penalty or config.inadmissible_penalty
     # SFT and KTO compare no episodes; a penalty by turn is a signal of its own.
-    every_group = bool(penalties) or config.smoke or config.algo in ("sft", "kto")
+    every_group = bool(penalties) or config.algo in ("sft", "kto")
     shared: dict[str, Any] = {
         "size": config.num_generations,
         "tasks": config.tasks,
@@ -265,39 +267,9 @@ def _generation(config: TrainConfig, rollouts: Rollouts, order: TaskOrder, folde
         "stored": read_trajectories(folder) if config.resume else (),
     }
     if not config.max_staleness:
-        return Generation(rollouts, order, **shared)
+        return Generation(rollouts, order, **shared, make_stop=stop.stop)
     bounded = Backlog(order, max_staleness=config.max_staleness, iterations=config.iterations, **shared)
-    return Ahead(rollouts, bounded)
-
-
-def _claim(config: TrainConfig, folder: Path) -> None:
-    """Write the options into the folder, or hold them against those that it was begun with.
-
-    Raises:
-        ResumeError: if it holds a run and `resume` is off, or one with other options.
-        StoreError: if it cannot be written to.
-    """
-    file = folder / "config.yaml"
-    try:
-        begun, other = file.exists(), (folder / "episodes").exists()
-    except OSError as error:
-        raise StoreError(f"cannot be read ({error.strerror})", where=folder, remedy="Choose another with -o.") from None
-    if not begun and not other:
-        with atomic_file(file) as opened:
-            opened.write(as_yaml(config).encode())
-        return
-    if not config.resume:
-        remedy = "Add --resume to go on, or choose another with -o."
-        raise ResumeError("the folder holds a run", where=folder, remedy=remedy)
-    if not begun:
-        remedy = "Choose another with -o."
-        raise ResumeError("the folder holds episodes but no config.yaml", where=folder, remedy=remedy)
-    before, now = read_yaml(file), yaml.safe_load(as_yaml(config))
-    changed = [name for name in sorted({*before, *now} - {*_MAY_CHANGE}) if before.get(name) != now.get(name)]
-    if changed:
-        shown = "; ".join(f"{name}: {before.get(name)!r} there, {now.get(name)!r} now" for name in changed)
-        remedy = "Undo that, or choose another folder with -o."
-        raise ResumeError(f"the run was begun with other options ({shown})", where=folder, remedy=remedy)
+    return Ahead(rollouts, bounded, stop.check)
 
 
 def _go_on(session: Session, served: Served) -> None:

@@ -7,6 +7,7 @@ on the episodes of another run, and nothing is played.
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
@@ -24,11 +25,14 @@ from trainers.conversations.files import is_run
 from trainers.conversations.replay import replay
 from trainers.generation import Played
 from trainers.guards import refuse_evaluation_tasks
+from trainers.held_out import assess, settle
 from trainers.lending import lent
 from trainers.pairs import preference_pairs
 from trainers.session import Session
+from trainers.snapshot import Snapshot
 from trainers.supervised import supervised_rows, with_own_tokens
 from trainers.unpaired import unpaired_rows
+from trainers.update_guard import UpdateGuard
 
 log = logging.getLogger(__name__)
 
@@ -36,21 +40,61 @@ log = logging.getLogger(__name__)
 def train_rounds(session: Session) -> None:
     """Train to the end, from the last checkpoint if there is one.
 
+    However it ends, there is a checkpoint of the last finished round.
+
     Raises:
-        Stopped: if the user asked for an end; the last checkpoint and all episodes are on disk.
-        DataError: if a round's episodes hold nothing to learn from.
+        Stopped: if the user asked for an end.
+        DataError: if the episodes of `source` hold nothing to learn from.
     """
     if last := session.checkpoints.last():
         session.load(last[0])
+    settle(session)
     while not session.over:
-        played = session.play() if session.config.source is None else _stored(session)
-        with session.timed("train"):
-            learned = _LEARN[session.config.algo](session, played.episodes)
-        session.changed()
-        if session.finish(played, learned):
-            number = session.standing.iteration
-            save_model(session.checkpoints.path(number), session.model, session.tokenizer)
-            session.seal(number)
+        session.stop.check()
+        weights = _Weights(session)
+        try:
+            played = session.play() if session.config.source is None else _stored(session)
+            with session.timed("train"):
+                learned = _LEARN[session.config.algo](session, played.episodes)
+            if learned is not None:
+                session.changed()
+            session.finish(played, learned)
+            weights.finished()
+            if assess(session):
+                weights.save()
+        except Exception:
+            weights.keep()
+            raise
+
+
+class _Weights:
+    """The weights of the last finished round, to which a session goes back when the next one is not finished."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._before: Snapshot | None = None
+        if session.standing.iteration and not session.checkpoints.holds(session.standing.iteration):
+            self._before = Snapshot(session.model)
+
+    def finished(self) -> None:
+        """The session's weights are those of a finished round."""
+        self._before = None
+
+    def save(self) -> None:
+        """Write a checkpoint."""
+        session = self._session
+        session.save(session.standing.iteration, lambda path: save_model(path, session.model, session.tokenizer))
+
+    def keep(self) -> None:
+        """Write a checkpoint of the last finished round, if there is none."""
+        session = self._session
+        if not session.standing.iteration or session.checkpoints.holds(session.standing.iteration):
+            return
+        with session.best_effort("no checkpoint could be written"):
+            if self._before is not None:
+                self._before.restore()
+            session.check_weights()
+            self.save()
 
 
 def episodes_of(
@@ -115,33 +159,39 @@ def _stored(session: Session) -> Played:
     return Played(episodes=with_ids)
 
 
-def _sft(session: Session, episodes: list[Trajectory]) -> dict[str, Any]:
+def _sft(session: Session, episodes: list[Trajectory]) -> dict[str, Any] | None:
     from trainers.sft import EpisodeSFTTrainer
 
     config = session.config
     rows = supervised_rows(episodes, flawless_turns_only=True, max_length=config.max_length)
+    if not rows.rows and _may_skip(config, rows.left_out):
+        return None
     trained = sum(label >= 0 for row in rows.rows for label in row["labels"])
     facts = {"rows": len(rows.rows), "trained_tokens": trained, "cut_tokens": rows.batch.cut_tokens}
     args = _of_round(session)
     return facts | _train(session, lambda: EpisodeSFTTrainer(session.model, session.tokenizer, rows, args))
 
 
-def _dpo(session: Session, episodes: list[Trajectory]) -> dict[str, Any]:
+def _dpo(session: Session, episodes: list[Trajectory]) -> dict[str, Any] | None:
     from trainers.dpo import EpisodeDPOTrainer
 
     config = session.config
     pairs = preference_pairs(episodes, max_length=config.max_length)
+    if not pairs.rows and _may_skip(config, pairs.left_out):
+        return None
     trained = sum(sum(row["chosen_mask"]) + sum(row["rejected_mask"]) for row in pairs.rows)
     facts = {"rows": len(pairs.rows), "trained_tokens": trained, "cut_tokens": pairs.cut_tokens}
     args = _of_round(session)
     return facts | _train(session, lambda: EpisodeDPOTrainer(session.model, session.tokenizer, pairs, args))
 
 
-def _kto(session: Session, episodes: list[Trajectory]) -> dict[str, Any]:
+def _kto(session: Session, episodes: list[Trajectory]) -> dict[str, Any] | None:
     from trainers.kto import EpisodeKTOTrainer
 
     config = session.config
     unpaired = unpaired_rows(episodes, max_length=config.max_length)
+    if unpaired.good in (0, len(unpaired.rows)) and _may_skip(config, unpaired.left_out):
+        return None
     trained = sum(sum(row["completion_mask"]) for row in unpaired.rows)
     facts = {"rows": len(unpaired.rows), "trained_tokens": trained, "cut_tokens": unpaired.batch.cut_tokens}
     args = _of_round(session)
@@ -149,7 +199,16 @@ def _kto(session: Session, episodes: list[Trajectory]) -> dict[str, Any]:
     return facts | _train(session, lambda: EpisodeKTOTrainer(session.model, session.tokenizer, unpaired, args))
 
 
-_LEARN: dict[str, Callable[[Session, list[Trajectory]], dict[str, Any]]] = {"sft": _sft, "dpo": _dpo, "kto": _kto}
+def _may_skip(config: TrainConfig, left_out: Counter[str]) -> bool:
+    """Whether there may be more to learn from in another round: not from stored episodes, nor without tokens."""
+    return config.source is None and not left_out["without tokens"]
+
+
+_LEARN: dict[str, Callable[[Session, list[Trajectory]], dict[str, Any] | None]] = {
+    "sft": _sft,
+    "dpo": _dpo,
+    "kto": _kto,
+}
 
 
 def arguments(config: TrainConfig, folder: str, iteration: int = 0) -> Any:
@@ -186,6 +245,7 @@ def _train(session: Session, make: Callable[[], Any]) -> dict[str, Any]:
     """Build a trainer, train, and drop it. Returns the means of what it logged."""
     with lent(session.model):
         trainer = make()
+        trainer.add_callback(UpdateGuard(session.stop))
         trainer.train()
         logs = [log for log in trainer.state.log_history if "loss" in log]
         del trainer

@@ -1,8 +1,8 @@
 """A training run and all that it holds: model, engine, environment, store, journal.
 
 What is learned, and how, is others' business. The run goes in iterations: episodes are played (`play`), somebody learns
-from them, and `finish` records, evaluates and says whether to save. Its folder holds, besides `episodes/`,
-`metrics.jsonl` and `checkpoints/`, a folder for each evaluation in `evals/`.
+from them, and `finish` records it; `trainers.held_out` evaluates and says whether to save. Its folder holds, besides
+`episodes/`, `metrics.jsonl` and `checkpoints/`, a folder for each evaluation in `evals/`.
 """
 
 from __future__ import annotations
@@ -18,11 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from configs import TrainConfig
 from envs import TextEnv
-from eval.evaluate import evaluate
-from eval.history import read_metrics
-from eval.protocols import EvalProtocol
-from eval.result import Result
-from rollout.engine import EngineError, Sampling
+from rollout.engine import EngineError
 from rollout.host import describe
 from rollout.policy import Policy
 from rollout.rollouts import Rollouts
@@ -30,34 +26,18 @@ from rollout.timeline import Timeline
 from rollout.trajectory import Trajectory
 from trainers.ahead import Ahead
 from trainers.checkpoints import Checkpoints, load_weights
+from trainers.demonstrations import with_demonstrations
 from trainers.display import TrainingDisplay
 from trainers.divergence import Watchdog
 from trainers.errors import TrainingError
-from trainers.generation import Generation, Played, Stopped
+from trainers.generation import Generation, Played
 from trainers.journal import Journal
 from trainers.measures import measures
+from trainers.run_state import Standing
+from trainers.stop_request import StopRequest
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
-
-@dataclass(slots=True)
-class Standing:
-    """Where a run stands; what a checkpoint keeps beside weights and optimiser.
-
-    Attributes:
-        iteration: how many are finished.
-        episodes: how many have been played.
-        seconds: of playing and learning.
-        best: the highest success on the selecting tasks, and after which iteration; None before the first.
-        order: of the tasks, and groups on their way (`Generation.state`).
-    """
-
-    iteration: int = 0
-    episodes: int = 0
-    seconds: float = 0.0
-    best: tuple[float, int] | None = None
-    order: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -79,6 +59,9 @@ class Session:
         checkpoints: whole ones, the last and the best.
         rest: gives the engine's memory to the update.
         exact: whether the engine computes the trainer's own log-probabilities.
+        stop: whether the user has asked for an end.
+        standing: where the run stands.
+        best_now: whether the weights are the best so far and in no checkpoint yet.
     """
 
     config: TrainConfig
@@ -95,18 +78,19 @@ class Session:
     checkpoints: Checkpoints
     rest: Callable[[], Coroutine[Any, Any, None]]
     exact: bool = True
+    stop: StopRequest = field(default_factory=StopRequest)
     standing: Standing = field(default_factory=Standing)
     watchdog: Watchdog = field(default_factory=Watchdog)
     seconds: dict[str, float] = field(default_factory=dict)
+    best_now: bool = False
     _stale: bool = True
-    _best_now: bool = False
 
     def play(self) -> Played:
         """The episodes of the next iteration, with the newest weights.
 
         Raises:
             Stopped: if the user asked for an end.
-            TrainingError: if they teach nothing.
+            TrainingError: if no episode could be scored.
         """
         self.timeline.begin()
         self.sync()
@@ -119,7 +103,8 @@ class Session:
         with self.timed("wait" if ahead else "play"):
             played = self.generation.play()
             asyncio.run(self.rest())
-        self.standing.episodes += len(played.episodes)
+        if self.config.smoke:
+            played = with_demonstrations(played, self.tokenizer, self.rollouts.stage.protocol)
         self.display.phase("train")
         return played
 
@@ -144,106 +129,138 @@ class Session:
                     ) from error
             self._stale = False
 
-    def finish(self, played: Played, learned: dict[str, Any]) -> bool:
-        """Record an iteration that has been learned from, and evaluate when it is time.
+    def finish(self, played: Played, learned: dict[str, Any] | None) -> None:
+        """Record an iteration.
 
         Args:
             played: its episodes.
-            learned: what the trainer measured: loss, grad_norm, entropy and the like.
-
-        Returns:
-            Whether a checkpoint should be written now.
+            learned: what the trainer measured: loss, grad_norm, entropy and the like; None if the episodes have no
+                learning signal, so that the weights were not updated.
 
         Raises:
-            TrainingError: if the numbers are none.
+            TrainingError: if the loss or the gradient is not finite. Then the run stands where it stood.
         """
-        standing, config = self.standing, self.config
+        earlier = replace(self.standing)
+        try:
+            self._finish(played, learned)
+        except BaseException:
+            self.standing = earlier
+            raise
+
+    def _finish(self, played: Played, learned: dict[str, Any] | None) -> None:
+        standing = self.standing
         standing.iteration += 1
+        standing.episodes += len(played.episodes)
         standing.order = self.generation.state()
         standing.seconds += sum(self.seconds.get(cause, 0.0) for cause in ("play", "wait", "train"))
+        standing.skipped += learned is None
+        standing.skipped_in_a_row = standing.skipped_in_a_row + 1 if learned is None else 0
         if self.over:
             self.generation.end()
-        number = standing.iteration
         spent = self.timeline.end()
         self.display.spent(spent)
-        if self._due(config.eval_steps) and config.select_tasks:
-            self._select(number)
-        tokens = learned.get("trained_tokens", 0) + sum(_sampled(episode) for episode in played.episodes)
-        record = {"kind": "iteration", "iteration": number, "episodes": standing.episodes}
-        record |= measures(played.episodes, played.account, played.staleness) | learned
+        facts = learned or {}
+        tokens = facts.get("trained_tokens", 0) + sum(_sampled(episode) for episode in played.episodes)
+        record = {"kind": "iteration", "iteration": standing.iteration, "episodes": standing.episodes}
+        record |= measures(played.episodes, played.account, played.staleness) | facts | {"skipped": standing.skipped}
         seconds = dict(self.seconds)
         record |= {"tokens_per_second": tokens / max(sum(seconds.values()), 1e-9), "seconds": seconds}
         record |= {**spent.measures(), "time": time.time()}
         self.seconds.clear()
-        self._record(record)
-        return self._due(config.save_steps) or self._best_now or self.over
+        self.record(record)
+        if learned is None:
+            kinds = ", ".join(f"{kind} {count}" for kind, count in sorted(played.account.groups.items()))
+            self.display.note(f"iteration {standing.iteration}: no learning signal ({kinds}), the update is skipped")
+            if self.config.max_staleness:
+                self.changed()  # versions count iterations, and the next episodes may begin
+
+    def check_weights(self) -> None:
+        """See to it that weights may be saved.
+
+        Raises:
+            TrainingError: if they are not finite.
+        """
+        import torch
+
+        if not all(bool(torch.isfinite(one).all()) for one in self.model.parameters() if one.requires_grad):
+            raise TrainingError(
+                "training has diverged: the weights are not finite",
+                where=f"iteration {self.standing.iteration}",
+                remedy="Begin another run with a lower --learning-rate or a smaller --max-grad-norm.",
+            )
 
     @property
     def over(self) -> bool:
-        """Whether the last iteration has been finished, or the time is up."""
+        """Whether the last iteration has been finished, the time is up, or nothing has been learned for long."""
         minutes = self.config.max_minutes
         late = minutes is not None and self.standing.seconds >= 60 * minutes
-        return late or self.standing.iteration >= self.config.iterations
+        return late or self.idle or self.standing.iteration >= self.config.iterations
 
-    def seal(self, number: int) -> None:
-        """Declare `checkpoints/checkpoint-NUMBER`, which has just been written, whole.
+    @property
+    def idle(self) -> bool:
+        """Whether so many iterations in a row had no learning signal that training ends."""
+        return self.standing.skipped_in_a_row >= self.config.patience
+
+    def save(self, number: int, write: Callable[[Path], object]) -> None:
+        """Write a checkpoint of the last finished iteration, whole or not at all.
+
+        Args:
+            number: of its folder.
+            write: fills the folder.
 
         Raises:
             StoreError: if the disk does not take it.
         """
-        self.checkpoints.seal(number, asdict(self.standing), best=self._best_now)
-        self._best_now = False
+        try:
+            write(self.checkpoints.path(number))
+            self.seal(number)
+        except BaseException:
+            self.checkpoints.drop(number)
+            raise
 
-    def evaluate(self, name: str, split: str, count: int) -> Result:
-        """Score the model on a split's tasks, the same for every run. What the folder holds of it is not played again.
-
-        Args:
-            name: of the folder in `evals/`.
-            split: which tasks.
-            count: how many.
+    def seal(self, number: int) -> None:
+        """Declare `checkpoints/checkpoint-NUMBER`, which has been written, one of the last finished iteration.
 
         Raises:
-            Stopped: if the user asked for an end.
+            StoreError: if the disk does not take it.
         """
-        self.sync()
-        config = self.config
-        rules = EvalProtocol(
-            name=f"{config.env}-{split}",
-            env=config.env,
-            split=split,
-            talk=config.protocol,
-            env_args=config.env_args,
-            sampling=Sampling(temperature=config.eval_temperature, max_new_tokens=config.max_completion_length),
-        )
-        self.display.phase(f"evaluate {split}", count)
-        folder = self.folder / "evals" / name
-        with self.timed("evaluate"):
-            done = evaluate(rules, self.scored, output=folder, limit=count, resume=True, watcher=self.display)
-            asyncio.run(self.rest())
-        if not done.collected.complete:
-            raise Stopped
-        return done.result
-
-    def record_evaluation(self, name: str, iteration: int, result: Result, *, final: bool = False) -> None:
-        """Enter a score after an iteration into the journal, once."""
-        key = {"kind": "evaluation", "iteration": iteration, "name": name, "final": final}
-        known = any(key.items() <= record.items() for record in read_metrics(self.folder))
-        if result.summary.success is not None and not known:
-            self._record({**key, "success": asdict(result.summary.success), "episodes": self.standing.episodes})
+        self.checkpoints.seal(number, asdict(self.standing), best=self.best_now)
+        self.best_now = False
 
     def rewind(self) -> None:
         """Forget what was recorded and scored after the last checkpoint, by weights that are no more."""
         self.journal.rewind(self.standing.iteration)
         for folder in (self.folder / "evals").glob("*"):
             number = folder.name.partition("-")[0]
-            later = number.isdecimal() and int(number) > self.standing.iteration
-            if later or (folder.name == "after" and not self.over):
+            if number.isdecimal() and int(number) > self.standing.iteration:
                 shutil.rmtree(folder)
+            elif folder.name == "after" and not self.over:
+                self._set_aside(folder)
+
+    def _set_aside(self, folder: Path) -> None:
+        """The run goes on beyond an end: its final score there stays, under another name."""
+        kept = folder.with_name(f"after-{self.standing.iteration:05d}")
+        if any((folder / "eval").glob("*.json")) and not kept.exists():
+            folder.rename(kept)
+        else:
+            shutil.rmtree(folder)
 
     def load(self, folder: Path) -> None:
         """Bring model and engine to a checkpoint's weights."""
         load_weights(self.model, folder)
         self.changed()
+
+    @contextmanager
+    def best_effort(self, what: str) -> Iterator[None]:
+        """Let something fail that is done on the way out of a run that ends by an error: that one is to be told.
+
+        Args:
+            what: is said of a failure.
+        """
+        try:
+            yield
+        except Exception as error:
+            self.display.note(f"{what}: {describe(error)}")
 
     @contextmanager
     def timed(self, cause: str) -> Iterator[None]:
@@ -267,17 +284,8 @@ class Session:
         self.rollouts.stage.store.close()
         self.env.close()
 
-    def _select(self, number: int) -> None:
-        """Score the model on the selecting tasks; the latest of the best is the best."""
-        config = self.config
-        result = self.evaluate(f"{number:05d}-{config.select_split}", config.select_split, config.select_tasks)
-        self.record_evaluation(config.select_split, number, result)
-        success = result.summary.success
-        if success is not None and (self.standing.best is None or success.value >= self.standing.best[0]):
-            self.standing.best = (success.value, number)
-            self._best_now = True
-
-    def _due(self, every: int) -> bool:
+    def due(self, every: int) -> bool:
+        """Whether something that is done after every so many iterations is to be done now."""
         return self.standing.iteration % every == 0 or self.over
 
     def _turns(self, number: int) -> int | None:
@@ -288,7 +296,8 @@ class Session:
         grown = min(1.0, 2 * number / self.config.iterations)
         return max(2, round(highest * (1 / 3 + grown * 2 / 3)))
 
-    def _record(self, record: dict[str, Any]) -> None:
+    def record(self, record: dict[str, Any]) -> None:
+        """Enter a record into the journal, show it, and look whether something starts to go wrong."""
         self.journal.append(record)
         self.display.record(record)
         for warning in self.watchdog.observe(record):

@@ -100,6 +100,7 @@ def write_training_report(
     *,
     most: int = 300,
     tokens_of: TokensOf | None = None,
+    ended: str = "",
 ) -> Path:
     """Write the report of a training run, `report.html` in its folder: the learning curve, where the time went,
     the last evaluation, and training episodes drawn evenly over the run. The page says how many it leaves out.
@@ -109,6 +110,7 @@ def write_training_report(
         evaluation: the folder of an evaluation, with its `episodes` and its result in `eval`; gives the statistics.
         most: episodes with a transcript, of the evaluation and of training each.
         tokens_of: as in `write_report`.
+        ended: how the run ended, in words.
 
     Raises:
         ResultError: if the evaluation's folder holds no result.
@@ -125,7 +127,7 @@ def write_training_report(
     trained = [trajectory for trajectory in trained if trajectory.id not in known]
     parts = [] if result is None else [f"{len(held_out):,} of {of_held_out:,} episodes of {result.protocol}"]
     parts.append(f"{len(trained):,} of {of_trained:,} training episodes, drawn evenly over the run")
-    note = f"The transcripts below: {'; '.join(parts)}. The others are in the episodes folders."
+    note = f"{ended} The transcripts below: {'; '.join(parts)}. The others are in the episodes folders."
     return write_report(
         [*held_out, *trained],
         run / "report.html",

@@ -18,7 +18,7 @@ from rollout.cluster.member import Member
 from rollout.cluster.queue import Queue
 from rollout.cluster.routes import Routes
 from rollout.episode import Job
-from rollout.runner import Jobs, Stage, Stop, Writer, cancel_on, cancelled, on_signals, one_by_one
+from rollout.runner import Jobs, Stage, Stop, Writer, cancel_on, cancelled, one_by_one
 from rollout.trajectory import Failure, Trajectory
 
 log = logging.getLogger(__name__)
@@ -89,7 +89,7 @@ class Performance(Listener):
 
     async def run(self, slots: int) -> None:
         """Play until the jobs are all on disk, or the run is stopped."""
-        with on_signals(self._stop):
+        with self._stop.listening():
             async with self._crew.watched(self) as failure:
                 tasks = [asyncio.create_task(self._slot(number)) for number in range(slots)]
                 watch = asyncio.create_task(cancel_on(self._stop.now, tasks))

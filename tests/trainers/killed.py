@@ -7,6 +7,7 @@ import os
 import resource
 import signal
 import sys
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import wraps
@@ -15,8 +16,10 @@ from typing import Any
 
 # Imported here and not by a run, so that every run is forked from a process that has them.
 import torch
+from accelerate import Accelerator  # type: ignore[import-untyped]
 from transformers import PreTrainedModel
 
+import envs
 import trainers.dpo
 import trainers.leaving
 import trainers.online
@@ -47,6 +50,16 @@ SMALLEST = (
 )
 """Options of a run of four iterations of eight episodes, with evaluations after the second and the fourth."""
 
+envs.register("OneWord-v1", "tests.trainers.one_word:OneWord")
+
+WORD = (
+    *("--env=oneword", "--model=tiny-alfworld", "--preset=none", "--protocol=plain", "--max-length=512", "--no-bf16"),
+    *("--tasks=2", "--num-generations=4", "--iterations=20", "--rounds=1", "--capacity=8", "--learning-rate=0.002"),
+    *("--per-device-train-batch-size=8", "--max-completion-length=8", "--save-steps=2", "--patience=2"),
+    *("--eval-tasks=8", "--select-tasks=0", "--eval-split=valid"),
+)
+"""Options of a run that learns to begin its one reply with a word, long before its last iteration."""
+
 Point = tuple[Any, str, str, Callable[..., int]]
 """What is called; whether the end comes before or after it; and how much of a call counts."""
 
@@ -73,6 +86,7 @@ POINTS: dict[str, Point] = {
     "selection": (Store, "append", "after", _episodes("00004-valid_seen")),
     "last score": (Store, "append", "after", _episodes("after")),
     "update": (torch.optim.AdamW, "step", "after", _once),
+    "gradient": (Accelerator, "backward", "before", _once),
     "record": (Journal, "append", "after", _iterations),
     "weights": (PreTrainedModel, "save_pretrained", "after", _once),
     "seal": (Checkpoints, "seal", "before", _once),
@@ -92,6 +106,16 @@ def interrupt() -> None:
     os.kill(os.getpid(), signal.SIGINT)
 
 
+def terminate() -> None:
+    """What Slurm sends before it takes the machine."""
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def fail() -> None:
+    """An error that nobody foresaw."""
+    raise RuntimeError("the lights went out")
+
+
 @dataclass(frozen=True)
 class FullDisk:
     """From now on no file grows beyond so many bytes."""
@@ -102,15 +126,30 @@ class FullDisk:
         resource.setrlimit(resource.RLIMIT_FSIZE, (self.bytes, self.bytes))
 
 
-def train(words: Sequence[str], log: Path, point: str = "", *counts: int, happens: Callable[[], None] = kill) -> int:
-    """Run `train-agent train WORDS` in a process of its own, to which something happens at the `counts`-th such points.
+def train(
+    words: Sequence[str],
+    log: Path,
+    point: str = "",
+    *counts: int,
+    happens: Callable[[], None] = kill,
+    after: float | None = None,
+) -> int:
+    """Run `train-agent train WORDS` in a process of its own, to which something happens.
+
+    Args:
+        words: of the command.
+        log: the file for what it says; beside it `cpu_seconds` says how long it computed.
+        point: one of `POINTS`.
+        counts: at the so many-th such points it happens.
+        happens: what.
+        after: it happens after so many seconds of computing, wherever the process is then.
 
     Returns:
         The exit code, negative for a signal.
     """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__])
-    process = context.Process(target=_train, args=(list(words), log, point, counts, happens))
+    process = context.Process(target=_train, args=(list(words), log, point, counts, happens, after))
     process.start()
     process.join(300)
     if process.is_alive():
@@ -120,14 +159,33 @@ def train(words: Sequence[str], log: Path, point: str = "", *counts: int, happen
     return process.exitcode
 
 
-def _train(words: list[str], log: Path, point: str, counts: tuple[int, ...], happens: Callable[[], None]) -> None:
+def cpu_seconds(log: Path) -> float:
+    """That the last run with this log computed."""
+    return float(log.with_suffix(".cpu").read_text())
+
+
+def _train(
+    words: list[str],
+    log: Path,
+    point: str,
+    counts: tuple[int, ...],
+    happens: Callable[[], None],
+    after: float | None,
+) -> None:
     with log.open("a") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
     torch.set_num_threads(1)
     if point:
         _arm(point, counts, happens)
-    sys.exit(main(["train", *words]))
+    if after is not None:
+        signal.signal(signal.SIGPROF, lambda number, frame: happens())
+        signal.setitimer(signal.ITIMER_PROF, after)
+    begun = time.process_time()
+    code = main(["train", *words])
+    signal.setitimer(signal.ITIMER_PROF, 0)
+    log.with_suffix(".cpu").write_text(str(time.process_time() - begun))
+    sys.exit(code)
 
 
 def _arm(point: str, counts: tuple[int, ...], happens: Callable[[], None]) -> None:

@@ -27,6 +27,7 @@ from trainers.ahead import Ahead
 from trainers.background import Background
 from trainers.backlog import Backlog
 from trainers.errors import TrainingError
+from trainers.stop_request import Stopped
 from trainers.tasks import TaskOrder
 
 SIZE, TASKS = 3, 2
@@ -213,13 +214,24 @@ def test_an_error_reaches_the_trainer_at_its_next_call_and_at_each_after_it(tmp_
             made.end()
 
 
-@pytest.mark.parametrize(("script", "advice"), [(none_solves, "Set easier tasks"), (all_solve, "Set harder tasks")])
-def test_no_group_with_a_signal_is_an_error_that_says_what_to_change(
-    script: Script, advice: str, tmp_path: Path
-) -> None:
+@pytest.mark.parametrize("script", [none_solves, all_solve])
+def test_iterations_without_a_signal_come_without_groups_one_after_another(script: Script, tmp_path: Path) -> None:
     with ahead(tmp_path, script) as (made, _, _):
-        made.sync()
-        with pytest.raises(TrainingError, match=advice):
+        for _ in range(3):
+            made.sync()
+            played = made.play()
+            assert played.groups == []
+            assert len(played.episodes) == 2 * TASKS * SIZE
+
+
+def test_who_asks_for_an_end_is_heard_while_episodes_are_waited_for(tmp_path: Path) -> None:
+    def asked() -> None:
+        raise Stopped
+
+    with ahead(tmp_path) as (made, sampler, _):
+        sampler.gate = asyncio.Event()
+        made._check = asked
+        with pytest.raises(Stopped):
             made.play()
 
 

@@ -176,6 +176,52 @@ def test_the_contest_is_one_json_object(
     assert printed["joint_score"] == pytest.approx(expected)
 
 
+def test_a_score_is_not_replaced_by_one_of_fewer_or_other_tasks(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    words = ["eval", *TINY, "--split", "valid_seen", "-o", str(run)]
+    assert main([*words, "--limit", "6"]) == 0
+    (file,) = (run / "eval").glob("*.json")
+    before = file.read_bytes()
+    capsys.readouterr()
+    assert main([*words, "--limit", "3", "--resume"]) == 2
+    said = capsys.readouterr().err
+    assert "it holds a score of 6 episodes, and 3 would be scored now" in said
+    assert "choose another folder with -o" in said
+    assert file.read_bytes() == before
+    assert main([*words, "--limit", "6", "--resume"]) == 0
+    # More of the same is more.
+    assert main([*words, "--resume"]) == 0
+    assert len(json.loads(file.read_bytes())["episodes"]) == 12
+
+
+@pytest.mark.parametrize("command", [["collect"], ["eval", "--split", "valid_seen"]])
+def test_to_resume_what_is_not_there_is_an_error_that_names_what_is(
+    command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["collect", *TINY, "--episodes", "2", "-o", str(tmp_path / "demos")]) == 0
+    capsys.readouterr()
+    assert main([*command, *TINY, "--resume", "-o", str(tmp_path / "demo")]) == 2
+    said = capsys.readouterr().err
+    assert f"{tmp_path / 'demo'}: there is no run to resume. Runs there: {tmp_path / 'demos'}." in said
+    assert not (tmp_path / "demo").exists()
+
+
+def test_export_and_view_replace_no_file_of_others(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run, file = tmp_path / "run", tmp_path / "precious.jsonl"
+    assert main(["collect", *TINY, "--episodes", "2", "-o", str(run)]) == 0
+    file.write_text("precious")
+    assert main(["export", str(run), "sft", str(file)]) == 1
+    assert main(["view", str(run), "-o", str(file)]) == 1
+    assert main(["view", str(run), "-o", str(run / "episodes" / "episodes.jsonl")]) == 1
+    assert capsys.readouterr().err.count("there is something here already") == 3
+    assert file.read_text() == "precious"
+    assert len(read_trajectories(run)) == 2
+    for _ in range(2):  # a report may be written anew
+        assert main(["view", str(run)]) == 0
+
+
 def test_a_damaged_result_is_not_passed_over_in_silence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = tmp_path / "run"
     assert main(["eval", *TINY, "--split", "valid_seen", "-o", str(run)]) == 0

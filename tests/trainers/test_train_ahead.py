@@ -79,7 +79,7 @@ def test_killed_there_and_resumed_a_run_plays_nothing_twice_and_learns_from_all(
 @pytest.mark.parametrize(("point", "count"), [("turn", 9), ("update", 2)])
 def test_after_ctrl_c_the_run_says_by_which_command_it_goes_on(point: str, count: int, tmp_path: Path) -> None:
     run, log = tmp_path / "run", tmp_path / "log"
-    assert train(words(run, 1), log, point, count, happens=interrupt) == 1, log.read_text()
+    assert train(words(run, 1), log, point, count, happens=interrupt) == 130, log.read_text()
     said = log.read_text()
     assert "Traceback" not in said
     command = shlex.split(said.rpartition("go on with: ")[2])

@@ -1,8 +1,16 @@
-"""SIGKILL, Ctrl-C and a full disk at named points of a training run, then `--resume`: the same weights and numbers."""
+"""SIGKILL, Ctrl-C and a full disk at named points of a training run, and SIGTERM at random ones, then `--resume`: the
+same weights and numbers.
+
+So many random moments by algorithm as TRAIN_AGENT_MOMENTS says, 2 by default:
+
+    TRAIN_AGENT_MOMENTS=20 python -m pytest tests/trainers/test_train_killed.py -k random_moment
+"""
 
 from __future__ import annotations
 
 import json
+import os
+import random
 import shlex
 import signal
 from dataclasses import dataclass
@@ -13,13 +21,14 @@ import pytest
 
 from eval.history import read_metrics
 from rollout import Trajectory, read_trajectories
-from tests.trainers.killed import SMALLEST, FullDisk, interrupt, train
+from tests.trainers.killed import SMALLEST, FullDisk, cpu_seconds, interrupt, terminate, train
 
 ALGORITHMS = {
     # Two updates of an iteration's episodes: checkpoints are numbered by updates, and rows are shuffled.
     "grpo": ("--algo=grpo", "--steps-per-generation=2"),
     "dpo": ("--algo=dpo", "--train-batch-size=2", "--inadmissible-penalty=0"),
 }
+MOMENTS = int(os.environ.get("TRAIN_AGENT_MOMENTS", "2"))
 TIMES = ("seconds", "time", "tokens_per_second", "slots", "engine_busy")
 
 pytestmark = pytest.mark.slow
@@ -57,14 +66,19 @@ def words(algo: str, run: Path, save_steps: int) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Left]:
-    """A run by each algorithm."""
+def places(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """By algorithm, where an uninterrupted run and its log are."""
     found = {}
     for algo in ALGORITHMS:
-        place = tmp_path_factory.mktemp(algo)
+        found[algo] = place = tmp_path_factory.mktemp(algo)
         assert train(words(algo, place / "run", 2), place / "log") == 0, (place / "log").read_text()
-        found[algo] = left(place / "run")
     return found
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(places: dict[str, Path]) -> dict[str, Left]:
+    """What these runs leave."""
+    return {algo: left(place / "run") for algo, place in places.items()}
 
 
 @pytest.mark.parametrize("algo", ALGORITHMS)
@@ -140,7 +154,7 @@ def test_after_ctrl_c_the_run_says_by_which_command_it_goes_on(
 ) -> None:
     run, log = tmp_path / "run", tmp_path / "log"
     asked = [*words(algo, run, 2), "--eval-tasks=0"]
-    assert train(asked, log, point, *counts, happens=interrupt) == 1, log.read_text()
+    assert train(asked, log, point, *counts, happens=interrupt) == 130, log.read_text()
     assert sum(one.scored for one in read_trajectories(run)) == ended
     said = log.read_text()
     assert "Traceback" not in said
@@ -166,3 +180,28 @@ def test_a_disk_that_is_full_stops_the_run_and_costs_no_episode(
     assert len(read_trajectories(run)) == 16
     assert train([*words(algo, run, 2), "--resume"], log) == 0, log.read_text()
     assert left(run) == uninterrupted[algo]
+
+
+@pytest.mark.parametrize("moment", range(MOMENTS))
+@pytest.mark.parametrize("algo", ALGORITHMS)
+def test_after_sigterm_at_a_random_moment_nothing_finished_is_lost(
+    algo: str, moment: int, places: dict[str, Path], uninterrupted: dict[str, Left], tmp_path: Path
+) -> None:
+    run, log = tmp_path / "run", tmp_path / "log"
+    after = random.Random(f"{algo} {moment}").random() * cpu_seconds(places[algo] / "log")
+    code = train(words(algo, run, 100), log, happens=terminate, after=after)
+    said = log.read_text()
+    assert code in (0, 128 + signal.SIGTERM, -signal.SIGTERM), said  # the last before the run has been opened
+    assert "Traceback" not in said
+    if code == 128 + signal.SIGTERM:
+        done = [record["iteration"] for record in read_metrics(run) if record["kind"] == "iteration"]
+        saved = sorted(json.loads(file.read_bytes())["run"]["iteration"] for file in run.glob("checkpoints/*/run.json"))
+        assert saved[-1:] == done[-1:]
+        assert (run / "model" / "model.safetensors").exists() == bool(done)
+        assert (run / "report.html").exists()
+    begun = (run / "config.yaml").exists()
+    assert train([*words(algo, run, 100), *(["--resume"] if begun else [])], log) == 0, log.read_text()
+    found, expected = left(run), uninterrupted[algo]
+    for record, other in zip(found.metrics, expected.metrics, strict=True):
+        assert record == other
+    assert found == expected

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from configs import TrainConfig, as_yaml, build
+from configs.presets import with_preset
 from tests import tiny_models
 from tests.trainers.killed import SMALLEST
 from trainers.cli import main
@@ -138,17 +140,41 @@ def test_a_folder_that_holds_another_run(refused: Refused, tmp_path: Path) -> No
     assert "choose another folder with -o" in said
 
 
+def test_a_run_to_resume_that_is_not_there(refused: Refused, tmp_path: Path) -> None:
+    for name in ("alfworld-grpo", "dbbench-dpo"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.yaml").write_text("env: alfworld\n")
+    said = refused("--resume", "-o", str(tmp_path / "alfworld-gpro"), code=2)
+    assert "alfworld-gpro: there is no run to resume." in said
+    assert f"Runs there: {tmp_path / 'alfworld-grpo'}. Leave --resume out to begin one." in said
+    assert not (tmp_path / "alfworld-gpro").exists()
+
+
+def test_a_run_to_resume_that_is_not_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["train", *WORDS, "--resume"]) == 2
+    assert "there is no run to resume" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_options_that_an_earlier_version_did_not_have_are_taken_as_they_are_by_default(
+    refused: Refused,
+) -> None:
+    refused.run.mkdir()
+    config = build(TrainConfig, *with_preset([("command line", {"preset": "none", "seed": 7})]))
+    kept = [line for line in as_yaml(config).splitlines() if not line.startswith(("patience", "epsilon_high"))]
+    (refused.run / "config.yaml").write_text("\n".join(kept))
+    said = refused("--resume", code=2)
+    assert "seed: 7 there, 0 now" in said
+    assert "epsilon_high" not in said
+
+
 def test_a_folder_with_episodes_of_somebody_else(refused: Refused) -> None:
     (refused.run / "episodes").mkdir(parents=True)
     assert "the folder holds a run" in refused(code=2)
     assert "holds episodes but no config.yaml" in refused("--resume", code=2)
-
-
-@pytest.mark.slow
-def test_groups_without_a_signal(refused: Refused) -> None:
-    said = refused("--rewards", "--inadmissible-penalty=0", "--max-turns=1", code=1)
-    assert "no group has a signal (none solved 2)" in said
-    assert "Set easier tasks" in said
 
 
 @pytest.mark.slow

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -25,6 +26,7 @@ from rollout.collect import Collected
 from rollout.jobs import plan
 from rollout.models import make_policy
 from rollout.progress import LiveProgress
+from rollout.resume import check_resumable, holds_run
 
 
 def run(config: CollectConfig) -> int:
@@ -41,8 +43,8 @@ def run(config: CollectConfig) -> int:
         if config.dry_run:
             print(f"would play {len(jobs)} episodes of {len({job.task.id for job in jobs})} tasks with {config.model}")
             return 0
-        policy = open_policy(config, env, Sampling())
         output = folder(config, "collect")
+        policy = open_policy(config, env, Sampling())
         with LiveProgress(len(jobs)) as progress:
             done = collect(
                 env,
@@ -94,9 +96,16 @@ def open_policy(config: ModelConfig, env: TextEnv[Any], usual: Sampling) -> Poli
     )
 
 
-def folder(config: RunConfig, command: str) -> Path:
-    """The run's folder."""
-    return config.output_dir or Path("runs") / f"{command}-{datetime.now():%Y%m%d-%H%M%S}"
+def folder(config: RunConfig, command: str, parts: Sequence[str] = ()) -> Path:
+    """The run's folder, with a run in it or, where it has several, in one of its `parts`.
+
+    Raises:
+        ResumeError: if it is to be resumed, and holds no run.
+    """
+    found = config.output_dir or Path("runs") / f"{command}-{datetime.now():%Y%m%d-%H%M%S}"
+    if config.resume and not any(holds_run(found / part) for part in parts):
+        check_resumable(found)
+    return found
 
 
 def exit_code(done: Collected) -> int:

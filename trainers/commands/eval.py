@@ -25,9 +25,9 @@ CONTEST = "contest"
 
 def run(config: EvalConfig) -> int:
     """Score. Returns the exit code."""
-    output = folder(config, "eval")
     tell(config.model, scoring_settings(config.model, config.env, config.protocol), config)
     rules = [replace(one, talk=config.talk or one.talk) for one in _rules(config)]
+    output = folder(config, "eval", [one.env for one in rules[1:] and rules])
     if config.dry_run:
         for one in rules:
             print(

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from configs import ExportConfig
 from rollout.export import export
+from rollout.store import StoreError
 
 
 def run(config: ExportConfig) -> int:
-    """Export. Returns 0."""
+    """Export. Returns 0.
+
+    Raises:
+        StoreError: if there is a file at the output already.
+    """
+    if config.output.is_file():
+        remedy = "Remove it, or give another path."
+        raise StoreError("there is something here already", where=config.output, remedy=remedy)
     rows = export(
         config.run,
         config.format,

@@ -21,13 +21,15 @@ from configs import TrainConfig, as_yaml
 from envs.errors import EnvError
 from envs.registry import find
 from eval.compare import Comparison, compare
+from eval.history import read_metrics
 from eval.result import Result
 from eval.tables import print_comparison, print_result
 from rollout.store import StoreError
 from trainers.algorithms import GROUP_RELATIVE
 from trainers.arguments import quiet
-from trainers.generation import Stopped
+from trainers.ending import Ending, ending
 from trainers.memory import within_memory
+from trainers.stop_request import Stopped
 
 if TYPE_CHECKING:
     from trainers.session import Session
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
 _SMALLEST: dict[str, Any] = {
     "iterations": 2,
     "tasks": 2,
-    "num_generations": 2,
+    "num_generations": 4,
     "eval_tasks": 4,
     "select_tasks": 2,
     "eval_steps": 2,
@@ -43,6 +45,7 @@ _SMALLEST: dict[str, Any] = {
     "max_turns": 4,
     "max_completion_length": 8,
     "per_device_train_batch_size": 2,
+    "warmup_steps": 0.0,  # it would be all there is
 }
 
 
@@ -50,7 +53,12 @@ _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, err
 
 
 def run(config: TrainConfig) -> int:
-    """Train. Returns the exit code."""
+    """Train.
+
+    Returns:
+        The exit code: 0 once training has come to its end; 1 if no episode ever solved its task and nothing was
+        learned; 130 after Ctrl-C, 143 after SIGTERM.
+    """
     config = _smallest(config) if config.smoke else config
     if config.source is not None:
         config = replace(config, iterations=1)
@@ -65,35 +73,56 @@ def run(config: TrainConfig) -> int:
     gc.collect()
     gc.freeze()
     go_on = shlex.join(["train-agent", "train", "--config", f"{folder}/config.yaml", "-o", str(folder), "--resume"])
+    session.stop.go_on = go_on
     try:
-        with _within_disk(folder, go_on), within_memory(config, go_on), session.display:
-            before, after = _run(session)
-    except (Stopped, KeyboardInterrupt):
-        print(f"stopped; go on with: {go_on}", file=sys.stderr)
-        return 1
+        with _within_disk(folder, go_on), within_memory(config, go_on), session.display, session.stop.listening():
+            ended, before, after = _run(session)
+    except Stopped:
+        print(f"{_stopped(session)}; go on with: {go_on}", file=sys.stderr)
+        return session.stop.exit_code
     finally:
         gc.unfreeze()
         session.close()
-    return _report(config, folder, before, after)
+    return _report(config, folder, ended, before, after)
 
 
 def _smallest(config: TrainConfig) -> TrainConfig:
-    """Two iterations at the smallest size. Evaluations keep to an environment's own limit, where it takes one."""
+    """Two iterations at the smallest size. Evaluations keep to an environment's own limit, where it takes one. So do
+    the model's episodes; the expert's beside them do not (`trainers.demonstrations`)."""
     limited = "max_steps" in inspect.signature(find(config.env).load()).parameters
     short = {"max_steps": _SMALLEST["max_turns"]} if limited else {}
     return replace(config, **_SMALLEST, env_args={**config.env_args, **short})
 
 
-def _run(session: Session) -> tuple[Result | None, Result | None]:
-    from trainers.leaving import leave
+def _run(session: Session) -> tuple[Ending, Result | None, Result | None]:
+    from trainers.leaving import leave, leave_early
 
-    before = _score(session, "before", 0)
-    session.changed()  # training begins by loading the last checkpoint
-    _train(session)
-    session.load(session.checkpoints.best() or session.checkpoints.all()[-1])
-    after = _score(session, "after", session.standing.iteration)
-    leave(session, before, after)
-    return before, after
+    try:
+        before = _score(session, "before", 0)
+        session.changed()  # training begins by loading the last checkpoint
+        _train(session)
+        if (best := session.checkpoints.best() or session.checkpoints.newest()) is not None:
+            session.load(best)
+        after = _score(session, "after", session.standing.iteration)
+    except Stopped:
+        leave_early(session, f"This run was stopped after {_done(session)}.")
+        raise
+    except Exception as error:
+        leave_early(session, f"This run was ended after {_done(session)} by an error: {error}.")
+        raise
+    ended = ending(session.config, session.standing, read_metrics(session.folder))
+    leave(session, before, after, ended.text)
+    return ended, before, after
+
+
+def _done(session: Session) -> str:
+    return f"{session.standing.iteration} of {session.config.iterations} iterations"
+
+
+def _stopped(session: Session) -> str:
+    newest = session.checkpoints.newest()
+    where = f"the checkpoint is {newest}" if newest else "there is no checkpoint yet"
+    return f"stopped after {_done(session)}; {where}"
 
 
 @contextmanager
@@ -142,20 +171,24 @@ def _score(session: Session, name: str, iteration: int) -> Result | None:
     config = session.config
     if not config.eval_tasks:
         return None
-    result: Result = session.evaluate(name, config.eval_split, config.eval_tasks)
-    session.record_evaluation(config.eval_split, iteration, result, final=True)
+    from trainers.held_out import record_score, score
+
+    result = score(session, name, config.eval_split, config.eval_tasks)
+    record_score(session, config.eval_split, iteration, result, final=True)
     return result
 
 
-def _report(config: TrainConfig, folder: Path, before: Result | None, after: Result | None) -> int:
+def _report(config: TrainConfig, folder: Path, ended: Ending, before: Result | None, after: Result | None) -> int:
     found: Comparison | None = compare(before, after) if before is not None and after is not None else None
     if config.json:
-        print(json.dumps({"run": str(folder), "comparison": found.to_dict() if found else None}))
-        return 0
+        plain = {"reason": ended.reason, "text": ended.text}
+        print(json.dumps({"run": str(folder), "ended": plain, "comparison": found.to_dict() if found else None}))
+        return ended.exit_code
     console = Console()
     if after is not None:
         print_result(after, console)
     if found is not None:
         print_comparison(found, console, names=("before", "after"))
+    console.print(ended.text, highlight=False, soft_wrap=True)
     console.print(f"model: {folder}/model\nreport: {folder}/report.html", highlight=False, soft_wrap=True)
-    return 0
+    return ended.exit_code
