@@ -31,7 +31,7 @@ from trl.trainer.grpo_config import GRPOConfig
 from trl.trainer.grpo_trainer import GRPOTrainer
 from trl.trainer.utils import add_fused_lm_head
 
-from trainers.adapters import unrounded
+from trainers.adapters import exchanged, unrounded
 from trainers.batch import Row, collate, null_row, with_null_rows
 from trainers.errors import TrainingError
 from trainers.padding import causal_alone, padding_token
@@ -58,7 +58,8 @@ class EpisodeGRPOTrainer(GRPOTrainer):
     `per_device_train_batch_size` is the number of rows of one forward pass; gradient accumulation has no part in this.
 
     Args:
-        model: trained in place; with an adapter, only that is trained, and the reference is the model without it.
+        model: trained in place; with an adapter, only that is trained, and the reference is the model with the adapter
+            as it is handed over.
         tokenizer: for its padding token.
         args: TRL's; `max_completion_length` is the constant that `dr_grpo` divides by.
         rows: plays the episodes of the next generation and gives their rows; called in the main process only.
@@ -109,8 +110,12 @@ class EpisodeGRPOTrainer(GRPOTrainer):
             )
         # A mixture of experts brings a loss of its own by default, which averages within a micro-batch.
         self.aux_loss_enabled = False
+        self._begun: dict[str, torch.Tensor] = {}
         if "ref" in getattr(model, "peft_config", {}):
             model.delete_adapter("ref")  # TRL's copy of the adapter, which checkpoints would hold
+            if self.beta != 0.0:
+                trained = ((name, weight) for name, weight in model.named_parameters() if weight.requires_grad)
+                self._begun = {name: weight.detach().clone() for name, weight in trained}
 
     def create_model_card(self, *args: Any, **options: Any) -> None:
         """Write none: a run's model has a card of its own (`trainers.card`)."""
@@ -216,9 +221,8 @@ class EpisodeGRPOTrainer(GRPOTrainer):
             base.forward = forward
 
     def _reference_logprobs(self, part: MicroBatch) -> torch.Tensor:
-        model: Any = self.model
-        with nullcontext() if self.ref_model is not None else model.disable_adapter():
-            return self._logprobs(self.ref_model or model, part)
+        with nullcontext() if self.ref_model is not None else exchanged(self.model, self._begun):
+            return self._logprobs(self.ref_model or self.model, part)
 
     def _logprobs(self, model: Any, part: MicroBatch) -> torch.Tensor:
         """(B, T), float32; 0 outside the mask."""
