@@ -29,8 +29,9 @@ from transformers import PrinterCallback
 from trl.models.utils import disable_gradient_checkpointing
 from trl.trainer.grpo_config import GRPOConfig
 from trl.trainer.grpo_trainer import GRPOTrainer
-from trl.trainer.utils import add_fused_lm_head
 
+from rollout.engine import Sampling
+from rollout.engines.sampling import log_probabilities
 from trainers.adapters import exchanged, unrounded
 from trainers.batch import Row, collate, null_row, with_null_rows
 from trainers.errors import TrainingError
@@ -56,6 +57,10 @@ class EpisodeGRPOTrainer(GRPOTrainer):
 
     A step of the trainer is one update; `steps_per_generation * num_iterations` updates are made of one generation.
     `per_device_train_batch_size` is the number of rows of one forward pass; gradient accumulation has no part in this.
+
+    All log-probabilities are at `args.temperature`, at which tokens are drawn. With `args.top_p` below 1 the weights
+    between engine and trainer are of the truncated distributions, as tokens are drawn; what is trained is the whole
+    one, and ratios between updates of the same episodes leave out that the mass of the nucleus has changed.
 
     Args:
         model: trained in place; with an adapter, only that is trained, and the reference is the model with the adapter
@@ -200,7 +205,7 @@ class EpisodeGRPOTrainer(GRPOTrainer):
         sums = torch.zeros(3, device=self.accelerator.device)
         for part in parts:
             mask = part["completion_mask"]
-            now = part["old_per_token_logps"] if self.temperature == 1 else self._logprobs_as_sampled(model, part)
+            now = part["old_per_token_logps"] if self.top_p == 1 else self._truncated_logprobs(model, part)
             ratio = ((now - part["sampling_per_token_logps"]) * mask).exp()
             weights = ratio.clamp(max=cap)
             # Every loss here is linear in the size of the advantage: a token's weight may as well be its advantage's.
@@ -210,15 +215,22 @@ class EpisodeGRPOTrainer(GRPOTrainer):
         self._metrics["train"]["importance/mean"].append(mean / max(count, 1.0))
         self._metrics["train"]["importance/capped"].append(capped / max(count, 1.0))
 
-    def _logprobs_as_sampled(self, model: Any, part: MicroBatch) -> torch.Tensor:
-        """(B, T): at temperature 1, as engines give them; TRL's are at the temperature of the sampling."""
-        base = model.get_base_model() if hasattr(model, "peft_config") else model
-        forward = base.forward
-        add_fused_lm_head(base, cast_lm_head_to_fp32=self.args.cast_lm_head_to_fp32, outputs=("log_probs", "entropy"))
-        try:
-            return self._logprobs(model, part)
-        finally:
-            base.forward = forward
+    def _truncated_logprobs(self, model: Any, part: MicroBatch) -> torch.Tensor:
+        """(B, T): of the distribution that is left of the vocabulary by top_p, minus infinity for a token that the
+        trainer's weights would not have drawn; 0 outside the mask. Row by row, since it takes all logits."""
+        ids = torch.cat([part["prompt_ids"], part["completion_ids"]], dim=1)
+        found = torch.zeros_like(part["advantages"])
+        sampling = Sampling(self.temperature, self.top_p)
+        for row, mask in enumerate(part["completion_mask"].bool()):
+            places = mask.nonzero()[:, 0]
+            if not len(places):
+                continue
+            before = places + part["prompt_ids"].size(1) - 1
+            with causal_alone(model), self.accelerator.autocast():
+                logits = model(input_ids=ids[row : row + 1], use_cache=False, logits_to_keep=before).logits[0].float()
+            logprobs = log_probabilities(logits, [sampling] * len(places))
+            found[row, places] = logprobs.gather(1, ids[row, before + 1, None])[:, 0]
+        return found
 
     def _reference_logprobs(self, part: MicroBatch) -> torch.Tensor:
         with nullcontext() if self.ref_model is not None else exchanged(self.model, self._begun):

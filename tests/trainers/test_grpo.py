@@ -243,44 +243,6 @@ class _Weights(TrainerCallback):
         self.states.append({name: weight.clone() for name, weight in model.state_dict().items()})
 
 
-class TestImportance:
-    def test_weighs_a_token_by_how_much_likelier_it_is_to_the_trainer_and_no_more_than_the_cap(
-        self, tmp_path: Path
-    ) -> None:
-        model = small()
-        weighed, ratios = [], []
-        with torch.no_grad():
-            for row in ROWS:
-                ratio = (logps(model, row) - on_mask(row, "logprobs")).exp()
-                advantages = row.advantages.copy()
-                advantages[row.mask == 1] *= ratio.clamp(max=CAP).numpy()
-                weighed.append(replace(row, advantages=advantages))
-                ratios.append(ratio)
-        every = torch.cat(ratios)
-        assert 0 < (every > CAP).float().mean() < 1
-        made = trainer(tmp_path, model, lambda: ROWS, importance_cap=CAP)
-        before = weights(model)
-        made.train()
-        close(weights(model) - before, -0.1 * by_hand(small(), weighed, "dapo"))
-        (log,) = logs(made)
-        assert log["importance/mean"] == pytest.approx(float(every.clamp(max=CAP).mean()), rel=1e-4)
-        assert log["importance/capped"] == pytest.approx(float((every > CAP).float().mean()))
-
-    def test_compares_at_the_temperature_of_the_engines_log_probabilities(self, tmp_path: Path) -> None:
-        model = small()
-        with torch.no_grad():
-            said = [logps(model, row) for row in ROWS]
-        exact = []
-        for row, values in zip(ROWS, said, strict=True):
-            logprobs = row.logprobs.copy()
-            logprobs[row.mask == 1] = values.numpy()
-            exact.append(replace(row, logprobs=logprobs))
-        made = trainer(tmp_path, model, lambda: exact, importance_cap=CAP, temperature=1.5)
-        made.train()
-        (log,) = logs(made)
-        assert log["importance/mean"] == pytest.approx(1.0, abs=1e-4)
-
-
 class TestTheReference:
     BETA = 0.5
 
