@@ -1,11 +1,12 @@
 """Group-relative policy optimisation on TRL: its losses, fed with whole episodes of many turns.
 
-`EpisodeGRPOTrainer` overrides four methods of `trl.GRPOTrainer` 1.16 and no more:
+`EpisodeGRPOTrainer` overrides five methods of `trl.GRPOTrainer` 1.16 and no more:
 
 - `__init__`: there is no dataset of prompts and no reward function; rows come from a callable.
 - `_prepare_inputs`: asks that callable, deals the rows to updates, processes and micro-batches, and adds what the loss
   compares with.
 - `compute_loss`: by micro-batches of rows of like length, each as wide as its own longest row.
+- `log`: with an estimate of how far an iteration has moved the policy, which the loss does not use.
 - `create_model_card`: checkpoints get none.
 
 TRL's loss takes advantages of shape (B, T), so the credit may differ by turn; gradients on tokens that nobody sampled
@@ -31,10 +32,10 @@ from trl.trainer.grpo_config import GRPOConfig
 from trl.trainer.grpo_trainer import GRPOTrainer
 
 from rollout.engine import Sampling
-from rollout.engines.sampling import log_probabilities
 from trainers.adapters import exchanged, unrounded
 from trainers.batch import Row, collate, null_row, with_null_rows
 from trainers.errors import TrainingError
+from trainers.movement import Movement, logprobs_of
 from trainers.padding import causal_alone, padding_token
 
 if TYPE_CHECKING:
@@ -96,6 +97,7 @@ class EpisodeGRPOTrainer(GRPOTrainer):
         self._pad = padding_token(tokenizer)
         self._updates = int(args.steps_per_generation or 1)
         self._dealt: list[list[MicroBatch]] = []
+        self._movement: Movement | None = None
         # TRL wants prompts to draw from; ours come from the environments, so these are only counted.
         places = Dataset.from_dict({"prompt": [""] * int(args.generation_batch_size or 1)})
         with unrounded(model):
@@ -150,6 +152,7 @@ class EpisodeGRPOTrainer(GRPOTrainer):
         for part in parts:
             part |= total
         self._compare(parts)
+        self._movement = Movement(self.model, [rows[place] for place in order], self.temperature)
         return updates
 
     def _played(self) -> Sequence[Row]:
@@ -220,16 +223,11 @@ class EpisodeGRPOTrainer(GRPOTrainer):
         trainer's weights would not have drawn; 0 outside the mask. Row by row, since it takes all logits."""
         ids = torch.cat([part["prompt_ids"], part["completion_ids"]], dim=1)
         found = torch.zeros_like(part["advantages"])
-        sampling = Sampling(self.temperature, self.top_p)
         for row, mask in enumerate(part["completion_mask"].bool()):
-            places = mask.nonzero()[:, 0]
-            if not len(places):
-                continue
-            before = places + part["prompt_ids"].size(1) - 1
-            with causal_alone(model), self.accelerator.autocast():
-                logits = model(input_ids=ids[row : row + 1], use_cache=False, logits_to_keep=before).logits[0].float()
-            logprobs = log_probabilities(logits, [sampling] * len(places))
-            found[row, places] = logprobs.gather(1, ids[row, before + 1, None])[:, 0]
+            whole = torch.cat([torch.zeros_like(part["prompt_ids"][row], dtype=torch.bool), mask])
+            if mask.any():
+                with self.accelerator.autocast():
+                    found[row, mask] = logprobs_of(model, ids[row], whole, Sampling(self.temperature, self.top_p))
         return found
 
     def _reference_logprobs(self, part: MicroBatch) -> torch.Tensor:
@@ -266,6 +264,14 @@ class EpisodeGRPOTrainer(GRPOTrainer):
         self._metrics["train"] = self._together(before, inputs)
         # Of the value of the whole batch and the gradient of the last part.
         return loss + (whole - loss.detach())
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """With `kl_update` after the last update of a generation: how far it has moved the policy."""
+        if self._movement is not None and self.state.global_step % (self._updates * self.num_iterations) == 0:
+            moved, self._movement = self._movement.kl(), None
+            if moved is not None:
+                self._metrics["train"]["kl_update"].append(moved)
+        super().log(logs, start_time)  # type: ignore[no-untyped-call]
 
     def _share(self, part: MicroBatch) -> float:
         """What a micro-batch's mean over its rows counts in the mean over all real rows; processes are averaged."""

@@ -170,6 +170,7 @@ _MEASURES = {
     "learning_rate": "learning_rate",
     "entropy": "entropy",
     "kl": "kl",
+    "kl_update": "kl_update",
     "clip_ratio/region_mean": "clip_share",
     "cispo_clip_ratio": "clip_share",
     "importance/mean": "importance",

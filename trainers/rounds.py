@@ -25,6 +25,7 @@ from trainers.conversations.replay import replay
 from trainers.generation import Played
 from trainers.guards import refuse_evaluation_tasks
 from trainers.lending import lent
+from trainers.movement import Movement, sample_rows
 from trainers.pairs import preference_pairs
 from trainers.session import Session
 from trainers.supervised import supervised_rows, with_own_tokens
@@ -45,7 +46,9 @@ def train_rounds(session: Session) -> None:
     while not session.over:
         played = session.play() if session.config.source is None else _stored(session)
         with session.timed("train"):
-            learned = _LEARN[session.config.algo](session, played.episodes)
+            own = [] if session.config.source else sample_rows(played.episodes)
+            movement = Movement(session.model, own, session.config.temperature or 1.0)
+            learned = _LEARN[session.config.algo](session, played.episodes) | {"kl_update": movement.kl()}
         session.changed()
         if session.finish(played, learned):
             number = session.standing.iteration
@@ -189,5 +192,8 @@ def _train(session: Session, make: Callable[[], Any]) -> dict[str, Any]:
         trainer.train()
         logs = [log for log in trainer.state.log_history if "loss" in log]
         del trainer
-    names = {"loss", "grad_norm", "learning_rate", "entropy", "mean_token_accuracy", "rewards/margins", "kl"}
-    return {name: sum(values) / len(values) for name in names if (values := [log[name] for log in logs if name in log])}
+    names = {name: name for name in ("loss", "grad_norm", "learning_rate", "entropy", "mean_token_accuracy")}
+    # KTO's is of whole answers, and not of tokens as the others' KL is.
+    names |= {"rewards/margins": "rewards/margins", "kl": "kl_answer"}
+    found = {ours: [log[name] for log in logs if name in log] for name, ours in names.items()}
+    return {name: sum(values) / len(values) for name, values in found.items() if values}
