@@ -94,14 +94,9 @@ def test_a_run_without_a_kl_term_whose_rate_is_too_high_rings_the_alarm(tmp_path
         made = trainer(tmp_path, copy.deepcopy(small()), lambda: ROWS, max_steps=10, learning_rate=rate)
         made.train()
         logs = [log for log in made.state.log_history if "entropy" in log]
+        records = [{"kind": "iteration", "iteration": n, **_mean([log])} for n, log in enumerate(logs, start=1)]
         watchdog = Watchdog()
-        return [
-            found
-            for number, log in enumerate(logs, start=1)
-            for found in watchdog.observe(
-                {"kind": "iteration", "iteration": number, "kl_update": _mean([log])["kl_update"]}
-            )
-        ]
+        return [found for record in records for found in watchdog.observe(record)]
 
     assert named(0.001) == []
-    assert [found.kind for found in named(3.0)] == ["KL explosion"]
+    assert "KL explosion" in [found.kind for found in named(3.0)]
