@@ -35,8 +35,8 @@ class Completion(Record):
 
     Attributes:
         ids: the sampled tokens, the stop token included where it was sampled.
-        logprobs: natural log of each token's probability under the model at temperature 1 over the whole vocabulary,
-            as a trainer computes it; as long as `ids`.
+        logprobs: natural log of the probability by which each token was drawn: after temperature, top-k and top-p,
+            normalised; of greedy ones, at temperature 1 over the whole vocabulary. As long as `ids`.
         finish: why it ended.
         version: of the weights that sampled it.
         queue: seconds until the first token was begun.

@@ -133,8 +133,8 @@ async def find_model(client: Client, model: str | None) -> Served:
 async def _lacks_tokens(client: Client, served: Served, sampling: Sampling) -> str:
     """Why the server cannot be asked by token ids; "" if it can.
 
-    Among one candidate a token's probability after truncation is 1: a server that says so gives log-probabilities that
-    no trainer computes.
+    Among one candidate a token's probability after truncation is 1: a server that says otherwise gives
+    log-probabilities of another distribution than the one that it draws from.
     """
     engine = OpenAIEngine(client, served.name, max_length=len(_PROBE) + 4)
     try:
@@ -147,11 +147,11 @@ async def _lacks_tokens(client: Client, served: Served, sampling: Sampling) -> s
         _, logprobs, _ = engine.read(answer.body, _PROBE)
     except EngineError as error:
         return str(error)
-    warped = (sampling.temperature, sampling.top_p, sampling.top_k) != (1.0, 1.0, 0)
-    if warped and logprobs and not any(logprobs):
+    warped = sampling.temperature > 0 and (sampling.temperature, sampling.top_p, sampling.top_k) != (1.0, 1.0, 0)
+    if warped and any(logprobs):
         log.warning(
-            "%s: its log-probabilities are those after temperature and truncation, not those that training compares; "
-            "start it with --logprobs-mode raw_logprobs, or sample at temperature 1, top_p 1, top_k 0",
+            "%s: its log-probabilities are those before temperature and truncation, not those that tokens are drawn "
+            "by; start it with --logprobs-mode processed_logprobs, or sample at temperature 1, top_p 1, top_k 0",
             served.name,
         )
     return ""

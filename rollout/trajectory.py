@@ -25,8 +25,8 @@ class Tokens(Record):
         prompt_ids: what was put before the completion. In an append-only trajectory only what is new since the
             previous completion (the template's and the environment's tokens); with a window, the whole prompt.
         completion_ids: what the model sampled, the stop token included where it was sampled.
-        logprobs: of each completion token under the sampling distribution's policy (temperature 1, no truncation of
-            the vocabulary); as long as `completion_ids`.
+        logprobs: of each completion token under the distribution that it was drawn from (`Completion.logprobs`); as
+            long as `completion_ids`.
     """
 
     prompt_ids: tuple[int, ...]

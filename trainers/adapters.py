@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -68,27 +68,31 @@ def with_adapter(
     return get_peft_model(model, settings)
 
 
-def merged_weights(model: PreTrainedModel) -> dict[str, torch.Tensor]:
-    """The weights below an adapter by their own names, with the adapter's change added. The model stays as it is: to
-    merge in place and undo it would round the frozen weights a little each time.
+def with_trained_adapter(model: PreTrainedModel, folder: str, *, quantize: bool = False) -> PeftModel:
+    """The model with an adapter that has been trained before, to be trained on; it keeps its rank, scale and layers.
 
     Args:
-        model: with LoRA adapters; those that are active count.
-    """
-    from peft.tuners.lora import LoraLayer
+        model: that the adapter was trained on, without an adapter; changed in place.
+        folder: with the adapter, as PEFT saves it.
+        quantize: as for `with_adapter`.
 
-    base: Any = model.get_base_model()  # type: ignore[operator]
-    layers: dict[str, Any] = {name: layer for name, layer in base.named_modules() if isinstance(layer, LoraLayer)}
-    merged = {}
-    for name, weight in base.state_dict().items():
-        owner, _, last = name.partition(".base_layer.")
-        if last == "weight" and owner in layers:
-            layer = layers[owner]
-            changes = [layer.get_delta_weight(adapter).to(weight.dtype) for adapter in layer.active_adapters]
-            merged[f"{owner}.weight"] = sum(changes, weight)
-        elif ".lora_" not in name:
-            merged[name.replace(".base_layer.", ".")] = weight
-    return merged
+    Raises:
+        TrainingError: if it is no LoRA adapter or has a part on the output layer, or if bitsandbytes does not run.
+    """
+    from peft import PeftConfig, PeftModel
+
+    settings: Any = PeftConfig.from_pretrained(folder)
+    if settings.peft_type != "LORA" or "lm_head" in (settings.target_modules or ()):
+        what = "has a part on lm_head" if settings.peft_type == "LORA" else f"is of the kind {settings.peft_type}"
+        raise TrainingError(
+            f"only LoRA adapters on inner layers can be trained on, and this one {what}",
+            where=folder,
+            remedy="Merge it into its model (PEFT's merge_and_unload, in float32), and begin with that.",
+        )
+    if quantize:
+        _quantize(model)
+    made: PeftModel = PeftModel.from_pretrained(model, folder, is_trainable=True)
+    return made.eval()
 
 
 @contextmanager
@@ -101,6 +105,25 @@ def unrounded(model: PreTrainedModel) -> Iterator[None]:
     finally:
         if quantized:
             base.__dict__[_QUANTIZED] = True
+
+
+@contextmanager
+def exchanged(model: torch.nn.Module, weights: Mapping[str, torch.Tensor]) -> Iterator[None]:
+    """Inside, some of the model's weights are others; afterwards they are its own again.
+
+    Args:
+        model: whose weights of these names are exchanged.
+        weights: of the same shapes.
+    """
+    own = {name: model.get_parameter(name) for name in weights}
+    kept = {name: weight.data for name, weight in own.items()}
+    try:
+        for name, weight in own.items():
+            weight.data = weights[name]
+        yield
+    finally:
+        for name, weight in own.items():
+            weight.data = kept[name]
 
 
 def _quantize(model: PreTrainedModel) -> None:

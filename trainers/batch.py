@@ -40,7 +40,7 @@ class Row:
         ids: the tokens, as the model saw and sampled them.
         mask: 1 on sampled tokens.
         advantages: of the token's turn; 0 outside the mask.
-        logprobs: under the policy that sampled the token; 0 outside the mask.
+        logprobs: by which the token was drawn, after temperature and truncation; 0 outside the mask.
         versions: of that policy; -1 outside the mask.
         turns: the number of the turn, from 0, that sampled the token; -1 outside the mask.
     """

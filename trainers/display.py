@@ -190,6 +190,7 @@ def _figures(record: Record) -> Iterable[tuple[str, str]]:
         ("reward", "return", "{:.3f}"),
         ("signal", "signal_share", "{:.0%}"),
         ("KL", "kl", "{:.4f}"),
+        ("KL of the update", "kl_update", "{:.4f}"),
         ("entropy", "entropy", "{:.3f}"),
         ("clipped", "clip_share", "{:.1%}"),
         ("gradient", "grad_norm", "{:.2f}"),

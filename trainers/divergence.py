@@ -21,6 +21,13 @@ FIRST = 5
 RECENT = 3
 """Iterations over which the present is judged."""
 
+LARGE_UPDATE = 0.1
+"""Nats a token by which an iteration moves the policy, above which it may be too much: PPO is commonly stopped early at
+0.01 to 0.05 (Spinning Up's target_kl of 0.01)."""
+
+LOST_UPDATE = 1.0
+"""The same, above which it is too much whatever was normal: a run may go wrong from the beginning."""
+
 
 @dataclass(frozen=True, slots=True)
 class Divergence:
@@ -155,17 +162,24 @@ Seen = tuple[str, str] | None
 """What is seen and what to try, or None."""
 
 _Measures = dict[str, _Series]
-_MEASURES = ("kl", "entropy", "success", "return", "tokens_per_turn", "overlong", "repetition", "signal_share")
+_MEASURES = (
+    *("kl", "kl_update", "entropy", "success", "return", "signal_share"),
+    *("tokens_per_turn", "overlong", "repetition"),
+)
 
 
 def _kl(series: _Measures, record: Record) -> Seen:
-    kl = series["kl"]
-    if not kl.judged or kl.now <= max(10 * kl.normal, 0.5):
+    """From the policy before training, where the loss has a KL term; and from before each update in any case."""
+    kl, update = series["kl"], series["kl_update"]
+    if kl.judged and kl.now > max(10 * kl.normal, 0.5):
+        what = f"{kl.now:.3g} nats a token, {kl.normal:.3g} at first"
+    elif update.judged and update.now > max(10 * update.normal, LARGE_UPDATE):
+        what = f"an iteration moves the policy by {update.now:.3g} nats a token, {update.normal:.3g} at first"
+    elif update.count >= RECENT and update.now > LOST_UPDATE:
+        what = f"an iteration moves the policy by {update.now:.3g} nats a token"
+    else:
         return None
-    return (
-        f"{kl.now:.3g} nats a token, {kl.normal:.3g} at first",
-        "Try a lower learning_rate, a higher beta, or fewer updates on the same episodes.",
-    )
+    return what, "Try a lower learning_rate, a higher beta, or fewer updates on the same episodes."
 
 
 def _entropy_collapse(series: _Measures, record: Record) -> Seen:

@@ -17,10 +17,16 @@ from trainers.arguments import no_rows, without_bars
 from trainers.lengths import LikeLengths
 from trainers.padding import causal_alone, padding_token
 from trainers.pairs import Pairs
+from trainers.updates import WholeUpdates, refuse_by_cut, rows_of_update
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
 
+_BY_CUT = {
+    "aot": "it sorts the rows of a forward pass",
+    "aot_unpaired": "it sorts the rows of a forward pass",
+    "sft": "it averages over the tokens of a forward pass",
+}
 _COLUMNS = ("prompt_ids", "chosen_ids", "rejected_ids", "chosen_mask", "rejected_mask")
 
 
@@ -38,7 +44,7 @@ class EpisodePairCollator(DataCollatorForPreference):
         return batch
 
 
-class EpisodeDPOTrainer(DPOTrainer):
+class EpisodeDPOTrainer(WholeUpdates, DPOTrainer):
     """TRL's trainer on pairs of episodes.
 
     The reference is the model as it is handed over, with its adapter if it has one: its logprobs are computed before
@@ -47,8 +53,8 @@ class EpisodeDPOTrainer(DPOTrainer):
 
     Overridden are `_prepare_dataset` and `_set_signature_columns_if_needed`, since rows come as token ids with masks,
     `_get_train_sampler`, for batches of like length, and `compute_loss` and `compute_ref_log_probs`, to leave out the
-    attention mask. Pairs are cut by `preference_pairs`, which
-    counts what it cuts, so `max_length` is of no account here.
+    attention mask. Pairs are cut by `preference_pairs`, which counts what it cuts, so `max_length` is of no account
+    here. How many go through the model at once changes no update (`trainers.updates`).
 
     Args:
         model: trained in place, with an adapter or without; `trainers.lending.lent` gives it back as it was.
@@ -59,6 +65,7 @@ class EpisodeDPOTrainer(DPOTrainer):
 
     Raises:
         DataError: if there are no pairs, or the tokenizer has nothing to pad with.
+        TrainingError: if the loss depends on the size of a forward pass.
     """
 
     _signature_columns: Any
@@ -75,6 +82,7 @@ class EpisodeDPOTrainer(DPOTrainer):
         if not pairs.rows:
             remedy = "Play each task several times (--per-task 8), or tasks that are solved sometimes but not always"
             raise no_rows("no pair of episodes", pairs.left_out, remedy)
+        refuse_by_cut(args, _BY_CUT)
         args = copy.copy(args)
         args.max_length = None
         args.precompute_ref_log_probs = True
@@ -91,6 +99,7 @@ class EpisodeDPOTrainer(DPOTrainer):
                 callbacks=callbacks,
             )
         self.remove_callback(PrinterCallback)
+        self.aux_loss_enabled = False  # a mixture of experts' own loss averages within a forward pass
 
     def _prepare_dataset(self, dataset: Dataset, processing_class: Any, args: DPOConfig, dataset_name: str) -> Dataset:
         return dataset
@@ -99,7 +108,7 @@ class EpisodeDPOTrainer(DPOTrainer):
         self._signature_columns = [*_COLUMNS, "ref_chosen_logps", "ref_rejected_logps"]
 
     def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Sampler[int]:
-        return LikeLengths(self._lengths, self.args.per_device_train_batch_size, self.args.seed)
+        return LikeLengths(self._lengths, rows_of_update(self.args), self.args.seed)
 
     def compute_loss(self, *args: Any, **options: Any) -> Any:
         with causal_alone(self.model):

@@ -6,6 +6,7 @@ import asyncio
 import copy
 import tempfile
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,7 +21,7 @@ from rollout.errors import ModelError
 from rollout.loading import best_device, load_model, load_tokenizer
 from rollout.policy import ModelPolicy
 from rollout.rendering import Renderer, renderers
-from trainers.adapters import merged_weights
+from trainers.start import Start
 
 if TYPE_CHECKING:
     import torch
@@ -97,13 +98,13 @@ def _beside(make: Callable[..., HFEngine], scored: HFEngine) -> Served:
 
 
 def rollouts_on_ray(
-    config: TrainConfig, path: str, stage: Stage, policy: ModelPolicy, model: PreTrainedModel, served: Served
+    config: TrainConfig, start: Start, stage: Stage, policy: ModelPolicy, model: PreTrainedModel, served: Served
 ) -> RayRollouts:
     """Ray's actors play for training; evaluation stays here, with the engine that is here.
 
     Args:
         config: the run's options.
-        path: where actors load the model from, on every machine of the cluster.
+        start: where actors load the model and its tokenizer from, on every machine of the cluster.
         stage: of training.
         policy: whose name, sampling and window the workers' policies have.
         model: that is trained; after each update its weights are sent, or its adapter.
@@ -119,27 +120,26 @@ def rollouts_on_ray(
             await served.sync()
             return await super().sync()
 
-    ours = partial(make_hf, path, config.capacity, config.max_length)
+    ours = partial(make_hf, start.model, config.capacity, config.max_length)
     return Both(
         stage,
-        ours if served.exact else partial(make_vllm, path, _vllm_settings(config)),
-        partial(make_policy, path, policy.name, policy.sampling, policy.window, policy.enable_thinking),
+        ours if served.exact else partial(make_vllm, start.model, _vllm_settings(config)),
+        partial(make_policy, start.tokenizer, policy.name, policy.sampling, policy.window, policy.enable_thinking),
         workers=config.workers,
         engines=config.engines,
         address=None if config.ray == "auto" else config.ray,
         gpus_per_engine=float(best_device().type == "cuda"),
-        weights=partial(_sent, model, whole=served.exact),
+        weights=partial(_sent, model),
         store_bytes=max(STORE_BYTES, 3 * sum(weight.nbytes for weight in model.parameters())),
         own_gpus=int(torch.cuda.device_count() > 1),
     )
 
 
-def _sent(model: PreTrainedModel, *, whole: bool) -> dict[str, torch.Tensor] | Adapter:
-    """What an engine in an actor needs after an update: the adapter alone, unless it wants the `whole` model."""
+def _sent(model: PreTrainedModel) -> dict[str, torch.Tensor] | Adapter:
+    """What an engine in an actor needs after an update: all weights, or the adapter alone where one is trained. Merged
+    into weights of 16 bits it would be rounded away."""
     if not hasattr(model, "peft_config"):
         return _once(model.state_dict())
-    if whole:
-        return _once(merged_weights(model))
     with tempfile.TemporaryDirectory(prefix="train-agent-adapter-") as folder:
         model.save_pretrained(folder)
         return Adapter.read(Path(folder))
@@ -187,7 +187,9 @@ def _vllm(
     prompt = tokenizer.encode("Engine and trainer must agree on this.", add_special_tokens=False)
     score = scorer(model)
     try:
-        tolerance = asyncio.run(measured_tolerance(engine, score, prompt, dtype))
+        # The engine has loaded the model alone; the adapter comes with the first sync.
+        with model.disable_adapter() if config.use_peft else nullcontext():  # type: ignore[operator]
+            tolerance = asyncio.run(measured_tolerance(engine, score, prompt, dtype))
     except EngineError as error:
         asyncio.run(engine.close())
         raise ModelError(str(error), where=path, remedy="Train with --engine hf.") from error

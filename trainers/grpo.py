@@ -1,11 +1,12 @@
 """Group-relative policy optimisation on TRL: its losses, fed with whole episodes of many turns.
 
-`EpisodeGRPOTrainer` overrides four methods of `trl.GRPOTrainer` 1.16 and no more:
+`EpisodeGRPOTrainer` overrides five methods of `trl.GRPOTrainer` 1.16 and no more:
 
 - `__init__`: there is no dataset of prompts and no reward function; rows come from a callable.
 - `_prepare_inputs`: asks that callable, deals the rows to updates, processes and micro-batches, and adds what the loss
   compares with.
 - `compute_loss`: by micro-batches of rows of like length, each as wide as its own longest row.
+- `log`: with an estimate of how far an iteration has moved the policy, which the loss does not use.
 - `create_model_card`: checkpoints get none.
 
 TRL's loss takes advantages of shape (B, T), so the credit may differ by turn; gradients on tokens that nobody sampled
@@ -29,11 +30,12 @@ from transformers import PrinterCallback
 from trl.models.utils import disable_gradient_checkpointing
 from trl.trainer.grpo_config import GRPOConfig
 from trl.trainer.grpo_trainer import GRPOTrainer
-from trl.trainer.utils import add_fused_lm_head
 
-from trainers.adapters import unrounded
+from rollout.engine import Sampling
+from trainers.adapters import exchanged, unrounded
 from trainers.batch import Row, collate, null_row, with_null_rows
 from trainers.errors import TrainingError
+from trainers.movement import Movement, logprobs_of
 from trainers.padding import causal_alone, padding_token
 
 if TYPE_CHECKING:
@@ -57,8 +59,13 @@ class EpisodeGRPOTrainer(GRPOTrainer):
     A step of the trainer is one update; `steps_per_generation * num_iterations` updates are made of one generation.
     `per_device_train_batch_size` is the number of rows of one forward pass; gradient accumulation has no part in this.
 
+    All log-probabilities are at `args.temperature`, at which tokens are drawn. With `args.top_p` below 1 the weights
+    between engine and trainer are of the truncated distributions, as tokens are drawn; what is trained is the whole
+    one, and ratios between updates of the same episodes leave out that the mass of the nucleus has changed.
+
     Args:
-        model: trained in place; with an adapter, only that is trained, and the reference is the model without it.
+        model: trained in place; with an adapter, only that is trained, and the reference is the model with the adapter
+            as it is handed over.
         tokenizer: for its padding token.
         args: TRL's; `max_completion_length` is the constant that `dr_grpo` divides by.
         rows: plays the episodes of the next generation and gives their rows; called in the main process only.
@@ -90,6 +97,7 @@ class EpisodeGRPOTrainer(GRPOTrainer):
         self._pad = padding_token(tokenizer)
         self._updates = int(args.steps_per_generation or 1)
         self._dealt: list[list[MicroBatch]] = []
+        self._movement: Movement | None = None
         # TRL wants prompts to draw from; ours come from the environments, so these are only counted.
         places = Dataset.from_dict({"prompt": [""] * int(args.generation_batch_size or 1)})
         with unrounded(model):
@@ -109,8 +117,12 @@ class EpisodeGRPOTrainer(GRPOTrainer):
             )
         # A mixture of experts brings a loss of its own by default, which averages within a micro-batch.
         self.aux_loss_enabled = False
+        self._begun: dict[str, torch.Tensor] = {}
         if "ref" in getattr(model, "peft_config", {}):
             model.delete_adapter("ref")  # TRL's copy of the adapter, which checkpoints would hold
+            if self.beta != 0.0:
+                trained = ((name, weight) for name, weight in model.named_parameters() if weight.requires_grad)
+                self._begun = {name: weight.detach().clone() for name, weight in trained}
 
     def create_model_card(self, *args: Any, **options: Any) -> None:
         """Write none: a run's model has a card of its own (`trainers.card`)."""
@@ -140,6 +152,7 @@ class EpisodeGRPOTrainer(GRPOTrainer):
         for part in parts:
             part |= total
         self._compare(parts)
+        self._movement = Movement(self.model, [rows[place] for place in order], self.temperature)
         return updates
 
     def _played(self) -> Sequence[Row]:
@@ -195,7 +208,7 @@ class EpisodeGRPOTrainer(GRPOTrainer):
         sums = torch.zeros(3, device=self.accelerator.device)
         for part in parts:
             mask = part["completion_mask"]
-            now = part["old_per_token_logps"] if self.temperature == 1 else self._logprobs_as_sampled(model, part)
+            now = part["old_per_token_logps"] if self.top_p == 1 else self._truncated_logprobs(model, part)
             ratio = ((now - part["sampling_per_token_logps"]) * mask).exp()
             weights = ratio.clamp(max=cap)
             # Every loss here is linear in the size of the advantage: a token's weight may as well be its advantage's.
@@ -205,20 +218,21 @@ class EpisodeGRPOTrainer(GRPOTrainer):
         self._metrics["train"]["importance/mean"].append(mean / max(count, 1.0))
         self._metrics["train"]["importance/capped"].append(capped / max(count, 1.0))
 
-    def _logprobs_as_sampled(self, model: Any, part: MicroBatch) -> torch.Tensor:
-        """(B, T): at temperature 1, as engines give them; TRL's are at the temperature of the sampling."""
-        base = model.get_base_model() if hasattr(model, "peft_config") else model
-        forward = base.forward
-        add_fused_lm_head(base, cast_lm_head_to_fp32=self.args.cast_lm_head_to_fp32, outputs=("log_probs", "entropy"))
-        try:
-            return self._logprobs(model, part)
-        finally:
-            base.forward = forward
+    def _truncated_logprobs(self, model: Any, part: MicroBatch) -> torch.Tensor:
+        """(B, T): of the distribution that is left of the vocabulary by top_p, minus infinity for a token that the
+        trainer's weights would not have drawn; 0 outside the mask. Row by row, since it takes all logits."""
+        ids = torch.cat([part["prompt_ids"], part["completion_ids"]], dim=1)
+        found = torch.zeros_like(part["advantages"])
+        for row, mask in enumerate(part["completion_mask"].bool()):
+            whole = torch.cat([torch.zeros_like(part["prompt_ids"][row], dtype=torch.bool), mask])
+            if mask.any():
+                with self.accelerator.autocast():
+                    found[row, mask] = logprobs_of(model, ids[row], whole, Sampling(self.temperature, self.top_p))
+        return found
 
     def _reference_logprobs(self, part: MicroBatch) -> torch.Tensor:
-        model: Any = self.model
-        with nullcontext() if self.ref_model is not None else model.disable_adapter():
-            return self._logprobs(self.ref_model or model, part)
+        with nullcontext() if self.ref_model is not None else exchanged(self.model, self._begun):
+            return self._logprobs(self.ref_model or self.model, part)
 
     def _logprobs(self, model: Any, part: MicroBatch) -> torch.Tensor:
         """(B, T), float32; 0 outside the mask."""
@@ -251,6 +265,14 @@ class EpisodeGRPOTrainer(GRPOTrainer):
         self._metrics["train"] = self._together(before, inputs)
         # Of the value of the whole batch and the gradient of the last part.
         return loss + (whole - loss.detach())
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """With `kl_update` after the last update of a generation: how far it has moved the policy."""
+        if self._movement is not None and self.state.global_step % (self._updates * self.num_iterations) == 0:
+            moved, self._movement = self._movement.kl(), None
+            if moved is not None:
+                self._metrics["train"]["kl_update"].append(moved)
+        super().log(logs, start_time)  # type: ignore[no-untyped-call]
 
     def _share(self, part: MicroBatch) -> float:
         """What a micro-batch's mean over its rows counts in the mean over all real rows; processes are averaged."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import copy
 import os
-import shutil
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,6 +46,7 @@ from trainers.rounds import episodes_of, official_data
 from trainers.run_folder import check_folder, claim
 from trainers.run_state import Standing
 from trainers.session import Session
+from trainers.start import Start, find_start
 from trainers.stop_request import StopRequest
 from trainers.tasks import TaskOrder
 from trainers.trackers import reserve_folder
@@ -72,16 +72,17 @@ def open_session(config: TrainConfig, folder: Path) -> Session:
         talk = env.protocol(config.protocol)
         scorer = Mixture(config.rewards, env.tasks)
         fp16 = _checked(config, folder, env, talk).fp16
-        path = whole_model(model_path(model_name(config)), folder, resume=config.resume)
+        named = model_path(model_name(config))
+        start = find_start(named, folder, keep_adapter=config.use_peft, resume=config.resume)
         if config.engine.startswith("vllm"):
-            choose_engine("vllm", path)
-        model, tokenizer = _model(config, path)
+            choose_engine("vllm", start.model)
+        model, tokenizer = _model(config, start)
         claim(config, folder)
         store = Store(folder)
         undo.callback(store.close)
         journal = Journal(folder, config.report_to)
         undo.callback(journal.close)
-        served = open_engine(config, path, model, tokenizer, folder)
+        served = open_engine(config, start.model, model, tokenizer, folder)
         undo.callback(lambda: asyncio.run(served.engine.close()))
         undo.callback(lambda: asyncio.run(served.scored.close()))
         display = TrainingDisplay(config.iterations)
@@ -93,7 +94,7 @@ def open_session(config: TrainConfig, folder: Path) -> Session:
         order = TaskOrder(env.tasks, config.num_generations, config.seed, by_success=config.curriculum == "success")
         rollouts: Rollouts = LocalRollouts(stage, served.sync)
         if config.ray != "off":
-            rollouts = rollouts_on_ray(config, path, stage, player, model, served)
+            rollouts = rollouts_on_ray(config, start, stage, player, model, served)
         stop = StopRequest()
         session = Session(
             config=config,
@@ -149,27 +150,6 @@ def held_out(config: TrainConfig) -> set[str]:
     return found
 
 
-def whole_model(path: str, folder: Path, *, resume: bool) -> str:
-    """Where a model is that has all its weights: `path`, or if that is an adapter, `folder/base`, into which it is
-    merged with its base when the run begins."""
-    begun = (folder / "config.yaml").exists()
-    if not (Path(path) / "adapter_config.json").is_file() or (begun and not resume):
-        return path
-    base, part = folder / "base", folder / "base.part"
-    if begun and base.is_dir():
-        return str(base)
-    from peft import AutoPeftModelForCausalLM
-
-    from trainers.checkpoints import save_model
-
-    for left in (base, part):
-        shutil.rmtree(left, ignore_errors=True)
-    merged: Any = AutoPeftModelForCausalLM.from_pretrained(path, dtype="auto", trust_remote_code=False)
-    save_model(part, merged.merge_and_unload(), load_tokenizer(path))
-    part.rename(base)
-    return str(base)
-
-
 def _checked(config: TrainConfig, folder: Path, env: TextEnv[Any], talk: Protocol) -> TrainingArguments:
     """The options as TRL takes them, once nothing in them would end the run when a model was loaded and scored in vain.
 
@@ -188,10 +168,14 @@ def _checked(config: TrainConfig, folder: Path, env: TextEnv[Any], talk: Protoco
     return made
 
 
-def _model(config: TrainConfig, path: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+def _model(config: TrainConfig, start: Start) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     # Updates of 1e-6 vanish in bfloat16: what is trained is float32, and autocast computes in less.
     dtype = "float32" if not config.use_peft else "bfloat16" if config.load_in_4bit else "auto"
-    model, tokenizer = load_model(path, dtype=dtype, device="cpu" if config.load_in_4bit else "auto")
+    model, tokenizer = load_model(start.model, dtype=dtype, device="cpu" if config.load_in_4bit else "auto")
+    if start.adapter is not None:
+        from trainers.adapters import with_trained_adapter
+
+        return with_trained_adapter(model, start.adapter, quantize=config.load_in_4bit), load_tokenizer(start.tokenizer)
     if config.use_peft:
         from trainers.adapters import with_adapter
 

@@ -27,6 +27,7 @@ from trainers.generation import Played
 from trainers.guards import refuse_evaluation_tasks
 from trainers.held_out import assess, settle
 from trainers.lending import lent
+from trainers.movement import Movement, sample_rows
 from trainers.pairs import preference_pairs
 from trainers.session import Session
 from trainers.snapshot import Snapshot
@@ -55,7 +56,11 @@ def train_rounds(session: Session) -> None:
         try:
             played = session.play() if session.config.source is None else _stored(session)
             with session.timed("train"):
+                own = [] if session.config.source else sample_rows(played.episodes)
+                movement = Movement(session.model, own, session.config.temperature or 1.0)
                 learned = _LEARN[session.config.algo](session, played.episodes)
+                if learned is not None:
+                    learned["kl_update"] = movement.kl()
             if learned is not None:
                 session.changed()
             session.finish(played, learned)
@@ -249,5 +254,8 @@ def _train(session: Session, make: Callable[[], Any]) -> dict[str, Any]:
         trainer.train()
         logs = [log for log in trainer.state.log_history if "loss" in log]
         del trainer
-    names = {"loss", "grad_norm", "learning_rate", "entropy", "mean_token_accuracy", "rewards/margins", "kl"}
-    return {name: sum(values) / len(values) for name in names if (values := [log[name] for log in logs if name in log])}
+    names = {name: name for name in ("loss", "grad_norm", "learning_rate", "entropy", "mean_token_accuracy")}
+    # KTO's is of whole answers, and not of tokens as the others' KL is.
+    names |= {"rewards/margins": "rewards/margins", "kl": "kl_answer"}
+    found = {ours: [log[name] for log in logs if name in log] for name, ours in names.items()}
+    return {name: sum(values) / len(values) for name, values in found.items() if values}

@@ -17,6 +17,7 @@ from trainers.errors import TrainingError
 from trainers.lengths import LikeLengths
 from trainers.padding import causal_alone, padding_token
 from trainers.supervised import SupervisedRows
+from trainers.updates import refuse_by_cut, rows_of_update
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
@@ -27,7 +28,8 @@ class EpisodeSFTTrainer(SFTTrainer):
 
     The rows are taken as they are: `trainers.supervised.supervised_rows` has cut them and counted what it cut, so
     `max_length` is of no account here. Two methods are overridden: `_get_train_sampler`, and `compute_loss`, to leave
-    out the attention mask.
+    out the attention mask. An update is the mean over its tokens, however many rows go through the model at once; with
+    dropout, up to what is drawn.
 
     Args:
         model: trained in place, with an adapter or without; `trainers.lending.lent` gives it back as it was.
@@ -38,7 +40,7 @@ class EpisodeSFTTrainer(SFTTrainer):
 
     Raises:
         DataError: if there are no rows, or the tokenizer has nothing to pad with.
-        TrainingError: if rows are to be packed.
+        TrainingError: if rows are to be packed, or a setting makes the update depend on the size of a forward pass.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class EpisodeSFTTrainer(SFTTrainer):
             )
         if not rows.rows:
             raise no_rows("no episode to imitate", rows.left_out, "Collect more episodes, or easier tasks")
+        refuse_by_cut(args)
         args = copy.copy(args)
         args.max_length = None
         args.dataset_kwargs = {"skip_prepare_dataset": True}
@@ -71,9 +74,10 @@ class EpisodeSFTTrainer(SFTTrainer):
                 callbacks=callbacks,
             )
         self.remove_callback(PrinterCallback)
+        self.aux_loss_enabled = False  # a mixture of experts' own loss averages within a forward pass
 
     def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Sampler[int]:
-        return LikeLengths(self._lengths, self.args.per_device_train_batch_size, self.args.seed)
+        return LikeLengths(self._lengths, rows_of_update(self.args), self.args.seed)
 
     def compute_loss(self, *args: Any, **options: Any) -> Any:
         with causal_alone(self.model):

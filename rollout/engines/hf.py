@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rollout.engine import Completion, EngineError, Sampling
@@ -22,6 +23,7 @@ from rollout.engines.memory import MEMORY_SHARE, device_memory
 from rollout.engines.sampling import draw, uniform
 from rollout.engines.slots import WORTH_COPYING, Slot, Slots, common_prefix
 from rollout.engines.tokens import check_prompt, stop_tokens
+from rollout.engines.weights import read_weights
 from rollout.errors import ModelError
 from rollout.trajectory import FinishReason
 
@@ -176,6 +178,34 @@ class HFEngine:
             raise EngineError(f"the weights do not fit the model: {error}") from error
         finally:
             # Even a load that failed may have changed some of them.
+            await self.new_version()
+        return self.version
+
+    async def update_adapter(self, folder: str | Path) -> int:
+        """Put a LoRA adapter saved by PEFT above the weights, in the place of the last one, between two forward passes.
+        The weights below stay as they are. Returns the new version.
+
+        Raises:
+            EngineError: if it does not load or fit.
+        """
+        from peft import PeftModel, load_peft_weights, set_peft_model_state_dict
+
+        def load() -> None:
+            read_weights(Path(folder) / "adapter_model.safetensors")
+            if not isinstance(self.model, PeftModel):
+                self.model = PeftModel.from_pretrained(self.model, str(folder)).eval()
+                return
+            weights = load_peft_weights(str(folder), device=str(self.model.device))
+            result = set_peft_model_state_dict(self.model, weights)
+            missing = [name for name in result.missing_keys if ".lora_" in name]
+            if wrong := [*missing, *result.unexpected_keys]:
+                raise KeyError(f"missing or unexpected: {', '.join(sorted(wrong)[:5])}")
+
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._thread, load)
+        except (KeyError, RuntimeError, ValueError, OSError) as error:
+            raise EngineError(f"{folder}: the adapter could not be loaded: {error}") from error
+        finally:
             await self.new_version()
         return self.version
 

@@ -16,9 +16,10 @@ _SEEDS = 2**63
 class OpenAIEngine:
     """`rollout.engine.Engine` on a server.
 
-    The server must know `return_token_ids` (vLLM 0.10.2 and later), and give log-probabilities before temperature and
-    truncation, which is vLLM's default (`--logprobs-mode raw_logprobs`). What a model's generation config would add to
-    the sampling in silence (top_k, min_p, a repetition penalty) is switched off in every request.
+    The server must know `return_token_ids` (vLLM 0.10.2 and later), and give log-probabilities after temperature and
+    truncation (vLLM's `--logprobs-mode processed_logprobs`; its default gives those before, which are the same only at
+    temperature 1 with top_p 1 and top_k 0). What a model's generation config would add to the sampling in silence
+    (top_k, min_p, a repetition penalty) is switched off in every request.
 
     Args:
         client: to the server; closed with the engine.

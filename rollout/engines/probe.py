@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, TypeAlias
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
 
 from rollout.engine import Engine, EngineError, Sampling
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-Score: TypeAlias = Callable[[Sequence[int], int], Sequence[float]]
-"""Log-probabilities by the trainer's weights: `score(ids, begin)` is of each of `ids[begin:]` after all before it."""
+
+class Score(Protocol):
+    """Log-probabilities by the trainer's weights."""
+
+    def __call__(self, ids: Sequence[int], begin: int, sampling: Sampling = ...) -> Sequence[float]:
+        """Of each of `ids[begin:]` after all before it, under the distribution that `sampling` draws from."""
+
 
 TOLERANCE = {"float32": 1e-3, "bfloat16": 0.05, "float16": 0.02}
 """Nats a token between two implementations of the same weights, on average, with room to spare: vLLM and transformers
@@ -24,6 +29,9 @@ CEILING = {"float32": 0.01, "bfloat16": 0.3, "float16": 0.1}
 
 PROBES = 4
 """Completions: one alone may stop at its first token."""
+
+AS_IT_IS = Sampling()
+"""Temperature 1 and the whole vocabulary."""
 
 SAMPLING = Sampling(temperature=2.0, max_new_tokens=16)
 """Hot, because the probabilities of unlikely tokens move first; a sharp policy's best has 1 before and after."""
@@ -63,7 +71,7 @@ async def probe(
     ours: list[float] = []
     theirs: list[float] = []
     for completion in done:
-        ours += score([*prompt_ids, *completion.ids], len(prompt_ids))
+        ours += score([*prompt_ids, *completion.ids], len(prompt_ids), SAMPLING)
         theirs += completion.logprobs
     gaps = [abs(our - their) for our, their in zip(ours, theirs, strict=True)]
     mean = sum(gaps) / len(gaps)
@@ -103,15 +111,17 @@ async def measured_tolerance(engine: Engine, score: Score, prompt_ids: Sequence[
 def scorer(model: PreTrainedModel) -> Score:
     """A trainer's model as the probe asks it; one forward pass, without dropout."""
 
-    def score(ids: Sequence[int], begin: int) -> list[float]:
+    def score(ids: Sequence[int], begin: int, sampling: Sampling = AS_IT_IS) -> list[float]:
         import torch
+
+        from rollout.engines.sampling import log_probabilities
 
         was_training = model.training
         model.train(False)
         try:
             with torch.no_grad():
                 logits = model(torch.tensor([list(ids)], device=model.device)).logits[0, begin - 1 : -1]
-            told = logits.float().log_softmax(-1)
+            told = log_probabilities(logits.float(), [sampling] * len(logits))
             return [told[i, token].item() for i, token in enumerate(ids[begin:])]
         finally:
             model.train(was_training)

@@ -30,10 +30,11 @@ def _mix(x: int) -> int:
 
 
 def draw(logits: Tensor, samplings: Sequence[Sampling], uniforms: Sequence[float]) -> tuple[list[int], list[float]]:
-    """One token a row, and the natural log of its probability at temperature 1 over the whole vocabulary.
+    """One token a row, and the natural log of the probability by which it was drawn.
 
     Sampling inverts the cumulative distribution at one number a row, so a row's token does not depend on the rows
-    beside it. Temperature is applied first, then top-k, then top-p, as transformers does.
+    beside it. Temperature is applied first, then top-k, then top-p, as transformers does. A greedy row's probability is
+    that of temperature 1 over the whole vocabulary.
 
     Args:
         logits: (R, V), float32.
@@ -43,17 +44,13 @@ def draw(logits: Tensor, samplings: Sequence[Sampling], uniforms: Sequence[float
         FloatingPointError: if logits are NaN.
     """
     device = logits.device
-    logprobs = torch.log_softmax(logits, dim=-1)
+    logprobs = log_probabilities(logits, samplings)
     greedy = [sampling.temperature == 0 for sampling in samplings]
     if all(greedy):
         chosen = logits.argmax(dim=-1)
     else:
-        probabilities = _tempered(logits, logprobs, samplings)
-        cut = [row for row, s in enumerate(samplings) if s.temperature > 0 and (s.top_k > 0 or s.top_p < 1)]
-        if cut:
-            probabilities[cut] = _truncated(probabilities[cut], [samplings[row] for row in cut])
         # In float64: the sum over 150,000 tokens would else be wrong by more than the rare ones are likely.
-        cumulative = probabilities.cumsum(dim=-1, dtype=torch.float64)
+        cumulative = logprobs.exp().cumsum(dim=-1, dtype=torch.float64)
         target = torch.tensor(uniforms, dtype=torch.float64, device=device)[:, None] * cumulative[:, -1:]
         chosen = torch.searchsorted(cumulative, target, right=True)[:, 0].clamp_(max=logits.shape[1] - 1)
         if any(greedy):
@@ -64,11 +61,23 @@ def draw(logits: Tensor, samplings: Sequence[Sampling], uniforms: Sequence[float
     return chosen.tolist(), drawn
 
 
-def _tempered(logits: Tensor, logprobs: Tensor, samplings: Sequence[Sampling]) -> Tensor:
+def log_probabilities(logits: Tensor, samplings: Sequence[Sampling]) -> Tensor:
+    """(R, V), float32: the natural log of the distributions that rows are drawn from, after temperature, top-k and
+    top-p, normalised; minus infinity for what cannot be drawn. Greedy rows as at temperature 1, without truncation.
+
+    Args:
+        logits: (R, V), float32.
+        samplings: R.
+    """
     temperatures = [sampling.temperature or 1.0 for sampling in samplings]
-    if all(temperature == 1.0 for temperature in temperatures):
-        return logprobs.exp()
-    return torch.softmax(logits / torch.tensor(temperatures, device=logits.device)[:, None], dim=-1)
+    if any(temperature != 1.0 for temperature in temperatures):
+        logits = logits / torch.tensor(temperatures, device=logits.device)[:, None]
+    logprobs = torch.log_softmax(logits, dim=-1)
+    cut = [row for row, s in enumerate(samplings) if s.temperature > 0 and (s.top_k > 0 or s.top_p < 1)]
+    if cut:
+        kept = _truncated(logprobs[cut].exp(), [samplings[row] for row in cut])
+        logprobs[cut] = torch.log_softmax(logprobs[cut].masked_fill(kept == 0, -math.inf), dim=-1)
+    return logprobs
 
 
 def _truncated(probabilities: Tensor, samplings: Sequence[Sampling]) -> Tensor:

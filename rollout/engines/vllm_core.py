@@ -62,7 +62,7 @@ def build_core(
         max_model_len=max_length,
         max_num_seqs=max_num_seqs,
         enable_prefix_caching=True,
-        logprobs_mode="raw_logprobs",
+        logprobs_mode="processed_logprobs",
         **settings,
     )
     # The usage says how many tokens a step may have, a whole prompt where it is not cut, before anything is compiled.

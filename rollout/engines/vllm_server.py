@@ -293,7 +293,7 @@ class VLLMServer:
 def _command(model: str, socket: Path, max_num_seqs: int, max_length: int, lora_rank: int | None) -> tuple[str, ...]:
     command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", model]
     command += ["--served-model-name", NAME, "--uds", str(socket), "--max-model-len", str(max_length)]
-    command += ["--max-num-seqs", str(max_num_seqs), "--logprobs-mode", "raw_logprobs", "--enable-prefix-caching"]
+    command += ["--max-num-seqs", str(max_num_seqs), "--logprobs-mode", "processed_logprobs", "--enable-prefix-caching"]
     from vllm.platforms import current_platform
 
     if current_platform.is_cpu():

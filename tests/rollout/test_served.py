@@ -288,13 +288,22 @@ def test_what_is_found_is_said_in_the_log(words: str, caplog: pytest.LogCaptureF
     assert "tiny: asked by messages (not by token ids" in caplog.text
 
 
-def test_logprobs_after_truncation_are_warned_of(words: str, caplog: pytest.LogCaptureFixture) -> None:
-    with serving(completion([5], logprobs={"token_logprobs": [0.0]}), models=TINY) as server:
-        run(policy(server.url, tokenizer=words).close())
-        assert "raw_logprobs" in caplog.text
-        caplog.clear()
-        run(policy(server.url, tokenizer=words, sampling=Sampling()).close())
-        assert not caplog.text
+@pytest.mark.parametrize(
+    ("sampling", "among_one", "warned"),
+    [
+        (Sampling(temperature=0.7), -0.5, True),
+        (Sampling(top_p=0.9), -0.5, True),
+        (Sampling(temperature=0.7), 0.0, False),
+        (Sampling(), -0.5, False),
+        (Sampling(temperature=0), -0.5, False),
+    ],
+)
+def test_logprobs_of_another_distribution_than_the_sampled_one_are_warned_of(
+    sampling: Sampling, among_one: float, warned: bool, words: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with serving(completion([5], logprobs={"token_logprobs": [among_one]}), models=TINY) as server:
+        run(policy(server.url, tokenizer=words, sampling=sampling).close())
+    assert ("--logprobs-mode processed_logprobs" in caplog.text) == warned
 
 
 def test_vllm_by_messages_samples_as_it_is_told() -> None:

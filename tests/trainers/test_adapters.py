@@ -17,7 +17,7 @@ from tests import tiny_models
 from tests.trainers.killed import SMALLEST
 from tests.trainers.lessons import settings
 from tests.trainers.test_lending import WORDS, dpo, kto, sft
-from trainers.adapters import LINEAR, merged_weights, with_adapter
+from trainers.adapters import LINEAR, with_adapter
 from trainers.cli import main
 from trainers.errors import TrainingError
 from trainers.grpo import EpisodeGRPOTrainer
@@ -42,25 +42,6 @@ def test_a_new_adapter_changes_nothing_and_only_it_is_trained() -> None:
     assert sum(weight.numel() for _, weight in trained) == expected == made.get_nb_trainable_parameters()[0]
 
 
-def test_merged_weights_are_a_plain_models_that_says_what_the_adapter_says() -> None:
-    model = tiny_models.model(layers=2)
-    names = set(model.state_dict())
-    made = with_adapter(model, r=4, alpha=8)
-    torch.manual_seed(0)
-    with torch.no_grad():
-        for name, weight in made.named_parameters():
-            if "lora_B" in name:
-                weight.normal_(std=0.1)
-        frozen = {name: weight.clone() for name, weight in made.named_parameters()}
-        expected = made(input_ids=IDS).logits
-        plain = tiny_models.model(layers=2, seed=1)
-        merged = merged_weights(made)
-        assert set(merged) == names
-        plain.load_state_dict(merged)
-        assert torch.allclose(plain(input_ids=IDS).logits, expected, atol=1e-5)
-        assert all(torch.equal(weight, frozen[name]) for name, weight in made.named_parameters())
-
-
 def test_what_cannot_be_trained_is_refused() -> None:
     with pytest.raises(TrainingError, match="lm_head would not be trained"):
         with_adapter(tiny_models.model(layers=1), target_modules=["q_proj", "lm_head"])
@@ -77,9 +58,15 @@ def test_a_run_goes_on_from_an_adapter_that_another_has_trained(tmp_path: Path) 
     assert main(["train", "--algo=grpo", *words, "--learning-rate=0.01", "-o", first]) == 0
     assert main(["train", "--algo=grpo", *words, "--model", f"{first}/model", "-o", second]) == 0
     assert main(["train", "--algo=grpo", *words, "--no-use-peft", "--model", f"{first}/model", "-o", third]) == 0
-    trained = merged_weights(AutoPeftModelForCausalLM.from_pretrained(f"{first}/model"))
-    begun = load_file(tmp_path / "second" / "base" / "model.safetensors")
-    assert all(torch.allclose(weight, trained[name], atol=1e-6) for name, weight in begun.items())
+    file = "adapter_model.safetensors"
+    folders = ("first/model", "second/base", "second/model")
+    trained, begun, after = (load_file(tmp_path / name / file) for name in folders)
+    assert all(torch.equal(weight, trained[name]) for name, weight in begun.items())
+    assert after.keys() == begun.keys()
+    assert any(not torch.equal(weight, trained[name]) for name, weight in after.items())
+    merged = AutoPeftModelForCausalLM.from_pretrained(f"{first}/model").merge_and_unload().state_dict()
+    whole = load_file(tmp_path / "third" / "base" / "model.safetensors")
+    assert all(torch.allclose(weight, merged[name], atol=1e-6) for name, weight in whole.items())
     assert (tmp_path / "third" / "model" / "model.safetensors").exists()
 
 

@@ -19,6 +19,7 @@ def iterations(count: int = 20, /, **measures: Curve) -> list[dict[str, Any]]:
     """Records of a healthy run, but for the measures that are given as functions of the iteration."""
     healthy: dict[str, Curve] = {
         "kl": lambda i: 0.002 * i,
+        "kl_update": lambda i: 0.001,
         "entropy": lambda i: 0.6 - 0.01 * i,
         "success": lambda i: min(0.9, 0.4 + 0.02 * i),
         "return": lambda i: min(0.9, 0.4 + 0.02 * i),
@@ -55,6 +56,7 @@ def from_10(before: float, after: float) -> Curve:
     ("kind", "measures", "told"),
     [
         ("KL explosion", {"kl": from_10(0.01, 2.0)}, "2 nats a token, 0.01 at first"),
+        ("KL explosion", {"kl_update": from_10(0.001, 0.2)}, "moves the policy by 0.2 nats a token, 0.001 at first"),
         ("entropy collapse", {"entropy": from_10(0.6, 0.01)}, "0.01 nats a token, 0.6 at first"),
         ("entropy explosion", {"entropy": from_10(0.6, 3.0)}, "3 nats a token, 0.6 at first"),
         ("length explosion", {"tokens_per_turn": from_10(6, 60)}, "60 tokens a turn, 6 at first"),
@@ -73,7 +75,9 @@ def test_it_is_named_once_with_its_numbers_as_soon_as_two_of_three_iterations_sh
     assert str(found).startswith(f"iteration 11: {kind}: ")
 
 
-@pytest.mark.parametrize("measure", ["kl", "entropy", "tokens_per_turn", "overlong", "repetition", "signal_share"])
+@pytest.mark.parametrize(
+    "measure", ["kl", "kl_update", "entropy", "tokens_per_turn", "overlong", "repetition", "signal_share"]
+)
 @pytest.mark.parametrize("value", [0.0, 100.0])
 def test_one_odd_iteration_is_no_alarm(measure: str, value: float) -> None:
     normal = iterations(1)[0][measure]
@@ -84,6 +88,7 @@ def test_a_healthy_run_is_left_alone() -> None:
     draw = random.Random(0)
     noisy = {
         "kl": lambda i: abs(0.001 * i + draw.gauss(0, 0.002)),
+        "kl_update": lambda i: abs(0.003 + draw.gauss(0, 0.002)),
         "entropy": lambda i: max(0.05, 0.5 - 0.005 * i + draw.gauss(0, 0.03)),
         "success": lambda i: min(1.0, 0.42 + 0.007 * i + draw.gauss(0, 0.06)),
         "return": lambda i: min(1.0, 0.42 + 0.007 * i + draw.gauss(0, 0.06)),
@@ -94,6 +99,12 @@ def test_a_healthy_run_is_left_alone() -> None:
     records = iterations(80, **noisy)
     held_out = [evaluation(i, 0.4 + 0.004 * i + draw.gauss(0, 0.02)) for i in range(0, 81, 5)]
     assert seen(sorted(records + held_out, key=lambda record: record["iteration"])) == []
+
+
+def test_a_run_whose_updates_are_too_large_from_the_beginning_is_named_without_a_normal() -> None:
+    (found,) = seen(iterations(kl_update=lambda i: 3.0))
+    assert (found.kind, found.iteration) == ("KL explosion", 3)
+    assert seen(iterations(kl_update=lambda i: 0.2)) == []
 
 
 def test_a_model_that_wins_need_not_explore() -> None:

@@ -58,7 +58,8 @@ def test_the_loss_by_hand_after_the_weights_have_moved(tmp_path: Path, adapter: 
             else 2 * (1 - torch.sigmoid(BETA * (divergence - ratio)))
             for row, (ratio, _) in zip(rows[here], ratios, strict=True)
         ]
-        loss = made.compute_loss(made.model, made.data_collator(rows[here]))
+        (batch,), _ = made.get_batch_samples(iter([made.data_collator(rows[here])]), 1, made.args.device)
+        loss = made.compute_loss(made.model, batch)
         assert loss.item() == pytest.approx(torch.stack(losses).mean().item(), rel=1e-4)
 
 
@@ -106,11 +107,12 @@ def test_trl_still_has_what_is_overridden(tmp_path: Path) -> None:
     assert set(made._signature_columns) == {*theirs, "completion_mask", "KL_completion_mask"}
 
 
-def test_one_class_alone_and_one_row_a_pass_are_refused(tmp_path: Path) -> None:
+def test_one_class_alone_and_one_row_an_update_are_refused(tmp_path: Path) -> None:
     bad = unpaired_rows([played("a", 0, 0.0, 1), played("b", 0, 0.0, 2), failed("c")])
     with pytest.raises(DataError, match=r"no good episode among 2 rows\. .*1 failed outside the model"):
         trainer(tmp_path, small(False), bad)
     with pytest.raises(DataError, match="no bad episode among 1 rows"):
         trainer(tmp_path, small(False), unpaired_rows([played("a", 0, 1.0, 1)]))
-    with pytest.raises(TrainingError, match="per_device_train_batch_size"):
+    with pytest.raises(TrainingError, match="train_batch_size to 2"):
         trainer(tmp_path, small(False), per_device_train_batch_size=1)
+    trainer(tmp_path, small(False), per_device_train_batch_size=1, gradient_accumulation_steps=2)

@@ -36,6 +36,8 @@ def test_a_round_on_own_episodes_changes_the_model(algo: str, tmp_path: Path) ->
     assert record["rows"] > 0
     assert record["trained_tokens"] > 0
     assert record["grad_norm"] > 0
+    assert record["kl_update"] > 0
+    assert "kl" not in record  # which is nats a token; KTO's is of whole answers
     assert record["episodes"] == len(read_trajectories(run))
     assert _weights(run / "model") != _weights(Path("configs/models/tiny-alfworld"))
 

@@ -39,11 +39,13 @@ def test_the_drawn_token_is_where_the_number_falls_in_the_distribution(
     logits = torch.randn(len(rows), 40, generator=torch.Generator().manual_seed(seed)) * 3
     tokens, logprobs = draw(logits, [rule for rule, _ in rows], [number for _, number in rows])
     for row, (rule, number) in enumerate(rows):
-        assert logprobs[row] == pytest.approx(logits[row].log_softmax(-1)[tokens[row]].item(), abs=1e-5)
         if rule.temperature == 0:
             assert tokens[row] == logits[row].argmax()
+            assert logprobs[row] == pytest.approx(logits[row].log_softmax(-1)[tokens[row]].item(), abs=1e-5)
             continue
-        expected = distribution(logits[row], rule).double().cumsum(-1)
+        drawn_from = distribution(logits[row], rule)
+        assert logprobs[row] == pytest.approx(drawn_from[tokens[row]].log().item(), abs=1e-5)
+        expected = drawn_from.double().cumsum(-1)
         below = expected[tokens[row] - 1] if tokens[row] else 0.0
         assert below - 1e-5 <= number <= expected[tokens[row]] + 1e-5
         assert expected[tokens[row]] > below

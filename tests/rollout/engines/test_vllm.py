@@ -112,12 +112,19 @@ def test_greedy_tokens_and_logprobs_equal_those_of_transformers_over_many_turns(
         assert 0 < done.model < 60
 
 
-def test_logprobs_are_those_of_temperature_1_and_the_whole_vocabulary(
-    engine: VLLMEngine, model: PreTrainedModel
-) -> None:
-    for sampling in (Sampling(temperature=0.5, top_k=3, max_new_tokens=12), Sampling(top_p=0.3, max_new_tokens=12)):
-        done = run(engine.generate("a", PROMPT, sampling, 7))
-        assert done.logprobs == pytest.approx(scorer(model)([*PROMPT, *done.ids], len(PROMPT)), abs=1e-4)
+def test_logprobs_are_those_that_tokens_are_drawn_by(engine: VLLMEngine, model: PreTrainedModel) -> None:
+    rules = [
+        Sampling(temperature=0.5, top_k=3, max_new_tokens=12),
+        Sampling(top_p=0.3, max_new_tokens=12),
+        Sampling(temperature=0.7, top_p=0.9, max_new_tokens=12),
+        Sampling(temperature=0, max_new_tokens=12),
+    ]
+
+    async def together() -> list[Completion]:
+        return await asyncio.gather(*(engine.generate(f"{n}", PROMPT, rule, n) for n, rule in enumerate(rules)))
+
+    for rule, done in zip(rules, run(together()), strict=True):
+        assert done.logprobs == pytest.approx(scorer(model)([*PROMPT, *done.ids], len(PROMPT), rule), abs=1e-4)
 
 
 def test_a_request_draws_the_same_whatever_else_is_in_the_batch(engine: VLLMEngine) -> None:

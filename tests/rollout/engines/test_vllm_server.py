@@ -67,7 +67,9 @@ def test_what_it_samples_is_what_transformers_says(server: VLLMServer) -> None:
         done = await server.generate("a", PROMPT, Sampling(temperature=0.5, top_k=3, max_new_tokens=12), 7)
         again = await server.generate("a", PROMPT, Sampling(temperature=0.5, top_k=3, max_new_tokens=12), 7)
         assert done.ids == again.ids
-        assert done.logprobs == pytest.approx(scorer(made())([*PROMPT, *done.ids], len(PROMPT)), abs=1e-4)
+        for rules in (Sampling(temperature=0.5, top_k=3, max_new_tokens=12), Sampling(0.7, 0.9, max_new_tokens=12)):
+            done = await server.generate("a", PROMPT, rules, 7)
+            assert done.logprobs == pytest.approx(scorer(made())([*PROMPT, *done.ids], len(PROMPT), rules), abs=1e-4)
         with pytest.raises(ContextOverflow):
             await server.generate("a", [10] * LENGTH, GREEDY, 0)
         # The server's own words for it are understood as well.
