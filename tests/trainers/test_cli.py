@@ -39,7 +39,7 @@ def test_every_command_has_help_with_an_example_and_stands_in_the_readme(
         (["play", "--env", "alfwolrd"], "Did you mean 'alfworld'?"),
         (["play", "--split", "trian"], "no split 'trian'. Take one of train"),
         (["play", "--task", "nonsense"], "no task has the id 'nonsense'"),
-        (["play", "--seed", "-1", "--expert"], "the seed is -1"),
+        (["play", "--seed", "-1", "--expert"], "seed: -1 is out of range. Take an integer from 0 to 4,294,967,295."),
         (["play", "--env-args", "sise=full"], "ALFWorld-v1: cannot be made: got an unexpected keyword argument 'sise'"),
         (["play", "--env-args", "max_steps=many"], "max_steps is 'many'"),
         (["play", "--env-args", "data=generated", "length=0"], "the length of train is 0"),

@@ -153,6 +153,6 @@ def test_groups_without_a_signal(refused: Refused) -> None:
 
 @pytest.mark.slow
 def test_numbers_that_are_none_end_the_run_before_they_are_saved(refused: Refused) -> None:
-    said = refused("--iterations=3", "--learning-rate=1e39", "--max-grad-norm=1e30", code=1)
+    said = refused("--iterations=3", "--trl-args", "learning_rate=1.0e+39", "--max-grad-norm=1e30", code=1)
     assert "diverged" in said
     assert not list((refused.run / "checkpoints").glob("*/run.json"))
