@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from envs.installation import command, update
 from eval.episode import Episode
 from eval.errors import ResultError
 from eval.metrics import Summary
@@ -72,7 +73,7 @@ def read_result(path: Path) -> Result:
     Raises:
         ResultError: if it is missing, not a result, damaged, or of a newer schema.
     """
-    again = "Score again with `train-agent eval`; with --resume it takes the stored episodes."
+    again = f"Score again with `{command('eval')}`; with --resume it takes the stored episodes."
     try:
         plain = json.loads(path.read_bytes())
     except OSError as error:
@@ -85,7 +86,7 @@ def read_result(path: Path) -> Result:
         raise ResultError(
             f"has schema {plain['schema']}, and this version reads up to {SCHEMA}",
             where=path,
-            remedy="Update it: pip install --upgrade train-agent",
+            remedy=update(),
         )
     try:
         return Result.from_dict(plain)
@@ -112,7 +113,7 @@ def find_result(path: Path, protocol: str | None = None) -> Result:
         return wanted[0][1]
     if not wanted:
         kind = f" of protocol {protocol!r}" if protocol else ""
-        remedy = f"Score it: train-agent eval --model {path}"
+        remedy = f"Score it: {command('eval', '--model', path, '--split', 'SPLIT', '-o', 'FOLDER')}"
         raise ResultError(f"no result{kind} in its eval folder", where=path, remedy=remedy)
     names = ", ".join(f"{file.name} ({result.protocol})" for file, result in wanted)
     raise ResultError(f"has several results: {names}", where=path, remedy="Give the path of one of these files.")

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import IO
 
 from envs import EnvError
+from envs.installation import command, update
 from rollout.codec import CodecError, NewerSchema, decode, encode
 from rollout.trajectory import Trajectory
 
@@ -115,7 +116,7 @@ def scan(run: str | Path) -> Iterator[tuple[str, Trajectory | BadLine]]:
     """
     files = _files(Path(run))
     if not files:
-        raise StoreError("there are no episodes", where=run, remedy="Make some: train-agent collect -o FOLDER.")
+        raise StoreError("there are no episodes", where=run, remedy=f"Make some: {command('collect', '-o', 'FOLDER')}.")
     for path in files:
         with path.open("rb") as file:
             for number, raw in enumerate(file, start=1):
@@ -125,8 +126,7 @@ def scan(run: str | Path) -> Iterator[tuple[str, Trajectory | BadLine]]:
                 try:
                     yield place, decode(raw.decode("ascii"))
                 except NewerSchema as error:
-                    remedy = "Update: pip install --upgrade train-agent."
-                    raise StoreError(str(error), where=f"{path}:{number}", remedy=remedy) from error
+                    raise StoreError(str(error), where=f"{path}:{number}", remedy=update()) from error
                 except (CodecError, UnicodeDecodeError) as error:
                     torn = "" if raw.endswith(b"\n") else "torn at the end of the file: "
                     yield place, BadLine(path, number, f"{torn}{error}")

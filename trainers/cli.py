@@ -6,6 +6,7 @@ import argparse
 import importlib
 import os
 import select
+import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -202,14 +203,15 @@ def _load(name: str) -> Any:
 
 
 def _overview() -> str:
+    typed = _typed()
     width = max(len(command.name) for command in COMMANDS)
     lines = [f"  {command.name:<{width}}  {command.summary}" for command in COMMANDS]
-    examples = [f"  {command.example}" for command in COMMANDS]
+    examples = [f"  {command.example.replace('train-agent', typed, 1)}" for command in COMMANDS]
     return "\n".join(
         [
             "train-agent: make a small language model a good agent, and know by how much",
             "",
-            "usage: train-agent COMMAND [options]     (options of a command: train-agent COMMAND --help)",
+            f"usage: {typed} COMMAND [options]     (options of a command: {typed} COMMAND --help)",
             "",
             "commands:",
             *lines,
@@ -220,8 +222,18 @@ def _overview() -> str:
     )
 
 
+def _typed() -> str:
+    """This command as it was called, by its name alone where that is on PATH; see `envs.installation.command`, which
+    would import an environment for `--help`."""
+    program = Path(sys.argv[0])
+    if program.name == "train_agent.py":
+        return f"{sys.executable} -m train_agent"
+    off_path = program.name == "train-agent" and shutil.which("train-agent") != str(program.absolute())
+    return str(program) if off_path else "train-agent"
+
+
 def _unknown(word: str) -> int:
     near = get_close_matches(word, [command.name for command in COMMANDS], n=1, cutoff=0.4)
     hint = f" Did you mean {near[0]!r}?" if near else ""
-    print(f"train-agent: unknown command {word!r}.{hint} `train-agent --help` lists them.", file=sys.stderr)
+    print(f"train-agent: unknown command {word!r}.{hint} `{_typed()} --help` lists them.", file=sys.stderr)
     return EXIT_USAGE

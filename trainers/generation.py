@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from envs.installation import command
 from rollout.account import Account
 from rollout.episode import Job
 from rollout.rollouts import Rollouts
@@ -182,7 +183,7 @@ def _without_score(played: Played) -> TrainingError:
     first = next((episode.failure.message for episode in played.episodes if episode.failure), "")
     return TrainingError(
         f"none of {len(played.episodes)} episodes could be scored ({_listed(kinds)}; the first: {first})",
-        remedy="Mend what failed (train-agent collect with the same options shows it), then go on with --resume.",
+        remedy=f"Mend what failed ({command('collect')} with the same options shows it), then go on with --resume.",
     )
 
 

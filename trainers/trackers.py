@@ -22,6 +22,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
 
+from envs.installation import pip_install
 from rollout.lineage import fingerprint
 from trainers.errors import TrackerError
 
@@ -86,7 +87,7 @@ class Trackers:
             except ModuleNotFoundError as error:
                 if (error.name or "").partition(".")[0] != name:
                     raise
-                remedy = f"Install it: pip install {name}; or leave it out of report_to."
+                remedy = f"Install it: {pip_install(name)}; or leave it out of --report-to."
                 raise TrackerError(f"{name} is not installed", remedy=remedy) from error
 
     @contextmanager

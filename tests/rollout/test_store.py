@@ -181,5 +181,5 @@ def test_a_full_disk_names_the_path_and_the_remedy_and_harms_nothing(tmp_path: P
 
 
 def test_a_folder_without_episodes_says_how_to_make_some(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match=r"there are no episodes\. Make some: train-agent collect"):
+    with pytest.raises(StoreError, match=r"there are no episodes\. Make some: .*train-agent collect"):
         read_trajectories(tmp_path)

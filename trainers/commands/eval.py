@@ -12,6 +12,7 @@ from typing import Any
 from rich.console import Console
 
 from configs import ConfigError, EvalConfig
+from envs.installation import command
 from eval.evaluate import Evaluation, evaluate, evaluated_jobs, open_tasks
 from eval.protocols import EvalProtocol, find_protocol, joint_score
 from eval.tables import print_result
@@ -54,7 +55,9 @@ def _rules(config: EvalConfig) -> list[EvalProtocol]:
     if config.protocol is not None:
         return [find_protocol(config.protocol, config.env if config.protocol.startswith("agentbench") else None)]
     if config.split is None:
-        raise ConfigError("eval needs --protocol NAME, or --split of the environment. See `train-agent eval --help`.")
+        raise ConfigError(
+            f"eval needs --protocol NAME, or --split of the environment. Say `{command('eval', '--help')}`."
+        )
     return [EvalProtocol(name=f"{config.env}-{config.split}", env=config.env, split=config.split)]
 
 

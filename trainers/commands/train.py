@@ -6,7 +6,6 @@ import errno
 import gc
 import inspect
 import json
-import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from rich.console import Console
 
 from configs import TrainConfig, as_yaml
 from envs.errors import EnvError
+from envs.installation import command
 from envs.registry import find
 from eval.compare import Comparison, compare
 from eval.result import Result
@@ -64,7 +64,7 @@ def run(config: TrainConfig) -> int:
     # Trainers collect garbage again and again: what stays need not be looked through each time.
     gc.collect()
     gc.freeze()
-    go_on = shlex.join(["train-agent", "train", "--config", f"{folder}/config.yaml", "-o", str(folder), "--resume"])
+    go_on = command("train", "--config", folder / "config.yaml", "-o", folder, "--resume")
     try:
         with _within_disk(folder, go_on), within_memory(config, go_on), session.display:
             before, after = _run(session)
