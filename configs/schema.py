@@ -83,7 +83,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
     try:
         loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}. Give an existing file to --config.") from error
+        advice = "Give one that you may read" if isinstance(error, PermissionError) else "Give an existing file"
+        raise ConfigError(f"{path}: {error.strerror}. {advice} to --config.") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not YAML: {error}") from error
     if loaded is None:

@@ -12,6 +12,7 @@ from envs.installation import command, update
 from eval.episode import Episode
 from eval.errors import ResultError
 from eval.metrics import Summary
+from rollout.disk import read_remedy
 from rollout.files import atomic_file
 
 SCHEMA = 1
@@ -77,7 +78,8 @@ def read_result(path: Path) -> Result:
     try:
         plain = json.loads(path.read_bytes())
     except OSError as error:
-        raise ResultError(f"cannot be read: {error.strerror}", where=path, remedy=again) from error
+        remedy = again if path.parent.is_dir() and not path.exists() else read_remedy(error, path)
+        raise ResultError(f"cannot be read: {error.strerror}", where=path, remedy=remedy) from error
     except ValueError as error:
         raise ResultError(f"is damaged: {error}", where=path, remedy=again) from error
     if not isinstance(plain, dict) or not isinstance(plain.get("schema"), int):

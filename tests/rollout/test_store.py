@@ -141,7 +141,7 @@ def test_a_newer_schema_is_refused_and_not_guessed_at(tmp_path: Path) -> None:
     store.close()
     plain = json.loads(store.path.read_text())
     store.path.write_text(json.dumps({**plain, "schema": 99}) + "\n")
-    with pytest.raises(StoreError, match=r"episodes.jsonl:1: written with schema 99.*--upgrade"):
+    with pytest.raises(StoreError, match=r"episodes.jsonl:1: written with schema 99.*Update the checkout"):
         read_trajectories(tmp_path)
 
 

@@ -23,6 +23,7 @@ from envs.registry import find
 from eval.compare import Comparison, compare
 from eval.result import Result
 from eval.tables import print_comparison, print_result
+from rollout.disk import write_remedy
 from rollout.store import StoreError
 from trainers.algorithms import GROUP_RELATIVE
 from trainers.arguments import quiet
@@ -111,7 +112,8 @@ def _within_disk(folder: Path, go_on: str) -> Iterator[None]:
         disk = error.errno in _DISK if isinstance(error, OSError) else torchs or isinstance(error, SafetensorError)
         if not disk:
             raise
-        remedy = f"Free room on the disk, and go on with: {go_on}"
+        reason = write_remedy(error, folder) if isinstance(error, OSError) else "Free room on the disk"
+        remedy = f"{reason}; then go on with: {go_on}"
         raise StoreError(f"cannot be written ({error})", where=folder, remedy=remedy) from error
 
 
