@@ -14,7 +14,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-EXIT_DONE, EXIT_FAILED, EXIT_USAGE = 0, 1, 2
+EXIT_DONE, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +98,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run `train-agent ARGV`.
 
     Returns:
-        0 done, 1 the work failed, 2 wrong usage.
+        0 done, 1 the work failed, 2 wrong usage, 130 interrupted by Ctrl-C.
     """
     try:
         code = _dispatch(list(sys.argv[1:] if argv is None else argv))
         sys.stdout.flush()
         return code
+    except KeyboardInterrupt:  # while modules are imported
+        return EXIT_INTERRUPTED
     except BrokenPipeError:
         if _is_read():
             raise
@@ -149,9 +151,20 @@ def _run(command: Command, words: Sequence[str]) -> int:
     except EnvError as error:
         print(f"train-agent {command.name}: {error}", file=sys.stderr)
         return EXIT_USAGE if error.wrong_usage else EXIT_FAILED
+    except OSError as error:
+        if error.filename is None or isinstance(error, BrokenPipeError):
+            raise
+        print(f"train-agent {command.name}: {error.filename}: {error.strerror}. {_remedy(error)}", file=sys.stderr)
+        return EXIT_FAILED
     except KeyboardInterrupt:
         print(f"\ntrain-agent {command.name}: interrupted", file=sys.stderr)
-        return EXIT_FAILED
+        return EXIT_INTERRUPTED
+
+
+def _remedy(error: OSError) -> str:
+    from rollout.disk import read_remedy
+
+    return read_remedy(error, str(error.filename))
 
 
 def _is_read() -> bool:
