@@ -219,7 +219,7 @@ class Client:
                     else:
                         return Answer(body, sent - asked, came - sent)
         except TimeoutError as error:
-            remedy = "Look at the server's load, or give it longer (Patience.total)."
+            remedy = "Look at the server's load, and go on with --resume."
             raise self.error(path, f"no answer within {total:g} s", remedy) from error
         raise AssertionError("the last attempt returns or raises")
 
@@ -236,7 +236,7 @@ class Client:
             raise self.error(
                 path,
                 f"the server asks for {after:g} s of patience, more than {patience.pause:g} s",
-                "Wait, and go on with --resume; or raise the limit (Patience.pause).",
+                "Wait, and go on with --resume.",
             ) from passing
         if attempt == patience.attempts:
             raise EngineError(f"{passing.fault} ({attempt} attempts)") from passing

@@ -159,7 +159,7 @@ def _by_tokens(
 
     limits = [limit for limit in (max_length, served.max_length) if limit]
     if not limits:
-        remedy = "Say how long the model's context is (max_length)."
+        remedy = "Say how long the model's context is (--max-length)."
         raise ModelError("the server does not say how long its context is", where=served.name, remedy=remedy)
     engine = OpenAIEngine(client, served.name, max_length=min(limits))
     words: Any = load_tokenizer(tokenizer)
