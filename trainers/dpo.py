@@ -74,8 +74,8 @@ class EpisodeDPOTrainer(DPOTrainer):
     ) -> None:
         if not pairs.rows:
             remedy = (
-                "Play each task several times (--num-generations 8, or collect with --per-task 8), or tasks that are solved "
-                "sometimes but not always"
+                "Play each task several times (--num-generations 8, or collect with --per-task 8), or tasks that "
+                "are solved sometimes but not always"
             )
             raise no_rows("no pair of episodes", pairs.left_out, remedy)
         args = copy.copy(args)

@@ -69,9 +69,8 @@ def texts(tree: ast.AST) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.JoinedStr):
             yield " ".join(str(part.value) for part in ast.walk(node) if isinstance(part, ast.Constant))
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            if id(node) not in documentation and id(node) not in inside:
-                yield node.value
+        elif isinstance(node, ast.Constant) and id(node) not in documentation | inside:
+            yield str(node.value)
 
 
 @pytest.mark.parametrize("file", files())
