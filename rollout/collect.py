@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 from collections.abc import Mapping, Sequence
@@ -26,6 +25,7 @@ from rollout.policy import Policy
 from rollout.runner import Scorer, Stage, Stop, Watcher, play
 from rollout.scripted import expert_policy, random_policy
 from rollout.store import Store, Trajectories, read_trajectories
+from rollout.synchronous import run_sync
 from rollout.trajectory import Trajectory
 
 log = logging.getLogger(__name__)
@@ -127,7 +127,7 @@ def collect(
                 keep=_solved if keep == "success" else None,
                 watcher=watcher,
             )
-            asyncio.run(play(stage, jobs, slots=workers, stop=stop))
+            run_sync(play(stage, jobs, slots=workers, stop=stop))
         if not stop.gently.is_set():
             account.check()
         complete = not account.owed and not account.cancelled

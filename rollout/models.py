@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from rollout.engine import Sampling
 from rollout.lineage import fingerprint
 from rollout.policy import ModelPolicy, Policy
 from rollout.scripted import ScriptedPolicy, expert_policy, random_policy
+from rollout.synchronous import run_sync
 
 SCRIPTED = ("expert", "gold", "random")
 
@@ -75,7 +75,7 @@ def _served(url: str, sampling: Sampling, capacity: int, max_length: int | None,
 
     base, _, model = url.partition("#")
     client = Client(base, capacity=capacity)
-    return asyncio.run(served_policy(client, sampling, model=model or None, max_length=max_length, window=window))
+    return run_sync(served_policy(client, sampling, model=model or None, max_length=max_length, window=window))
 
 
 def _model(

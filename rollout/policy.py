@@ -131,6 +131,10 @@ class ModelPolicy:
         self.capacity = engine.capacity
         self._renderer = renderer
 
+    def prompt_length(self, protocol: Protocol, messages: Sequence[Message]) -> int:
+        """Tokens of an episode's first prompt."""
+        return len(self._renderer(protocol).open(messages))
+
     def player(self, episode: Episode) -> Player:
         return _ModelPlayer(self, episode, self._renderer(episode.protocol))
 

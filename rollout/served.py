@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from envs import BackendError
 from envs.protocol import Protocol
 from rollout.chat import ChatPolicy
-from rollout.client import Client, Refused
+from rollout.client import PROBE, STARTUP, Client, Refused
 from rollout.engine import EngineError, Sampling
 from rollout.engines.openai import PATH, OpenAIEngine
 from rollout.errors import ModelError
@@ -75,8 +75,10 @@ async def served_policy(
         ModelError: if it has no such model, has no token ids where `mode` wants them, or there is no tokenizer.
     """
     try:
-        served = await find_model(client, model)
-        why_not = "" if mode == "messages" else await _lacks_tokens(client, served, sampling)
+        async with client.within(STARTUP):
+            served = await find_model(client, model)
+        async with client.within(PROBE):
+            why_not = "" if mode == "messages" else await _lacks_tokens(client, served, sampling)
         if mode == "messages" or (mode == "auto" and why_not):
             log.info("%s: asked by messages%s", served.name, f" (not by token ids: {why_not})" if why_not else "")
             extra = _PLAIN if served.owner in _VLLM else {}

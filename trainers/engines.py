@@ -20,6 +20,7 @@ from rollout.errors import ModelError
 from rollout.loading import best_device, load_model, load_tokenizer
 from rollout.policy import ModelPolicy
 from rollout.rendering import Renderer, renderers
+from rollout.synchronous import run_sync
 from trainers.adapters import merged_weights
 
 if TYPE_CHECKING:
@@ -184,9 +185,9 @@ def _vllm(
     prompt = tokenizer.encode("Engine and trainer must agree on this.", add_special_tokens=False)
     score = scorer(model)
     try:
-        tolerance = asyncio.run(measured_tolerance(engine, score, prompt, dtype))
+        tolerance = run_sync(measured_tolerance(engine, score, prompt, dtype))
     except EngineError as error:
-        asyncio.run(engine.close())
+        run_sync(engine.close())
         raise ModelError(str(error), where=path, remedy="Train with --engine hf.") from error
     kept: list[tempfile.TemporaryDirectory[str]] = []
 

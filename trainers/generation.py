@@ -13,6 +13,7 @@ from rollout.account import Account
 from rollout.episode import Job
 from rollout.rollouts import Rollouts
 from rollout.runner import Stop, Watcher
+from rollout.synchronous import run_sync
 from rollout.trajectory import Trajectory
 from trainers.background import PATIENCE
 from trainers.errors import TrainingError
@@ -123,7 +124,7 @@ class Generation:
         Raises:
             TimeoutError: if it does not take them.
         """
-        asyncio.run(asyncio.wait_for(self.rollouts.sync(), PATIENCE))
+        run_sync(asyncio.wait_for(self.rollouts.sync(), PATIENCE))
 
     def state(self) -> dict[str, Any]:
         """What a checkpoint keeps, as JSON."""
@@ -138,7 +139,7 @@ class Generation:
 
     def close(self) -> None:
         """Give the rollouts back."""
-        asyncio.run(self.rollouts.close())
+        run_sync(self.rollouts.close())
 
     def _ended(self, jobs: list[Job]) -> list[Trajectory]:
         known = [self._stored.pop(job.id) for job in jobs if job.id in self._stored]
@@ -152,7 +153,7 @@ class Generation:
         stage.account.expect(job.id for job in jobs)
         self.rollouts.stage = replace(stage, watcher=tap)
         try:
-            asyncio.run(self.rollouts.play(jobs, stop=stop))
+            run_sync(self.rollouts.play(jobs, stop=stop))
         finally:
             self.rollouts.stage = stage
         if stop.gently.is_set():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import copy
 import os
 import shutil
@@ -33,6 +32,7 @@ from rollout.rendering import renderers
 from rollout.rollouts import LocalRollouts, Rollouts
 from rollout.runner import Stage
 from rollout.store import Store, StoreError
+from rollout.synchronous import run_sync
 from rollout.timeline import Timeline
 from trainers.ahead import Ahead
 from trainers.algorithms import GROUP_RELATIVE
@@ -47,6 +47,7 @@ from trainers.guards import refuse_evaluation_tasks
 from trainers.journal import Journal
 from trainers.rounds import episodes_of
 from trainers.session import Session, Standing
+from trainers.startup import check_first_episode, check_training
 from trainers.tasks import TaskOrder
 from trainers.trackers import reserve_folder
 
@@ -71,13 +72,16 @@ def open_session(config: TrainConfig, folder: Path) -> Session:
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         remedy = "Start it without a launcher; further GPUs sample for it with --ray auto --engines N."
         raise TrainingError("a run has one training process, and there are several", remedy=remedy)
+    path = model_path(model_name(config))
+    check_training(config, path, folder)
     with ExitStack() as undo:
         env = open_training_env(config)
         undo.callback(env.close)
         talk = env.protocol(config.protocol)
+        check_first_episode(env, talk)
         scorer = Mixture(config.rewards, env.tasks)
         fp16 = _checked(config, folder, env, talk).fp16
-        path = whole_model(model_path(model_name(config)), folder, resume=config.resume)
+        path = whole_model(path, folder, resume=config.resume)
         if config.engine.startswith("vllm"):
             choose_engine("vllm", path)
         model, tokenizer = _model(config, path)
@@ -87,11 +91,12 @@ def open_session(config: TrainConfig, folder: Path) -> Session:
         journal = Journal(folder, config.report_to)
         undo.callback(journal.close)
         served = open_engine(config, path, model, tokenizer, folder)
-        undo.callback(lambda: asyncio.run(served.engine.close()))
-        undo.callback(lambda: asyncio.run(served.scored.close()))
+        undo.callback(lambda: run_sync(served.engine.close()))
+        undo.callback(lambda: run_sync(served.scored.close()))
         display = TrainingDisplay(config.iterations)
         timeline = Timeline(display)
         player, scored = _policies(config, served, model, tokenizer)
+        check_first_episode(env, talk, player)
         lineage = _lineage(config, env, talk, player)
         stage = Stage(env, player, talk, store, Account(()), lineage=lineage, scorer=scorer, watcher=timeline)
         order = TaskOrder(env.tasks, config.num_generations, config.seed, by_success=config.curriculum == "success")

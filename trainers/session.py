@@ -7,7 +7,6 @@ from them, and `finish` records, evaluates and says whether to save. Its folder 
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 import time
 from collections.abc import Callable, Coroutine, Iterator
@@ -26,6 +25,7 @@ from rollout.engine import EngineError, Sampling
 from rollout.host import describe
 from rollout.policy import Policy
 from rollout.rollouts import Rollouts
+from rollout.synchronous import run_sync
 from rollout.timeline import Timeline
 from rollout.trajectory import Trajectory
 from trainers.ahead import Ahead
@@ -118,7 +118,7 @@ class Session:
         self.display.phase("wait" if ahead else "play", self.config.tasks * self.config.num_generations)
         with self.timed("wait" if ahead else "play"):
             played = self.generation.play()
-            asyncio.run(self.rest())
+            run_sync(self.rest())
         self.standing.episodes += len(played.episodes)
         self.display.phase("train")
         return played
@@ -219,7 +219,7 @@ class Session:
         folder = self.folder / "evals" / name
         with self.timed("evaluate"):
             done = evaluate(rules, self.scored, output=folder, limit=count, resume=True, watcher=self.display)
-            asyncio.run(self.rest())
+            run_sync(self.rest())
         if not done.collected.complete:
             raise Stopped
         return done.result
@@ -263,7 +263,7 @@ class Session:
         """Give everything back."""
         self.journal.close()
         self.generation.close()
-        asyncio.run(self.scored.close())
+        run_sync(self.scored.close())
         self.rollouts.stage.store.close()
         self.env.close()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections import Counter
 from dataclasses import replace
@@ -18,11 +17,14 @@ import envs
 from configs import CollectConfig, EnvConfig, ModelConfig, RunConfig
 from configs.stored import model_path
 from envs import TextEnv
+from envs.protocol import Protocol
 from rollout import Policy, Sampling, Trajectories, collect
 from rollout.collect import Collected
 from rollout.jobs import plan
 from rollout.models import make_policy
 from rollout.progress import LiveProgress
+from rollout.synchronous import run_sync
+from trainers.startup import check_first_episode, check_playing
 
 
 def run(config: CollectConfig) -> int:
@@ -38,8 +40,8 @@ def run(config: CollectConfig) -> int:
         if config.dry_run:
             print(f"would play {len(jobs)} episodes of {len({job.task.id for job in jobs})} tasks with {config.model}")
             return 0
-        policy = open_policy(config, env, Sampling())
         output = folder(config, "collect")
+        policy = open_checked(config, env, env.protocol(config.protocol), Sampling(), output)
         with LiveProgress(len(jobs)) as progress:
             done = collect(
                 env,
@@ -59,7 +61,7 @@ def run(config: CollectConfig) -> int:
     finally:
         env.close()
         if policy is not None:
-            asyncio.run(policy.close())
+            run_sync(policy.close())
     report(done, as_json=config.json)
     return exit_code(done)
 
@@ -87,6 +89,19 @@ def open_policy(config: ModelConfig, env: TextEnv[Any], usual: Sampling) -> Poli
         window=config.window,
         dtype=config.dtype,
     )
+
+
+def open_checked(config: ModelConfig, env: TextEnv[Any], protocol: Protocol, usual: Sampling, output: Path) -> Policy:
+    """The policy of a config, once all is checked that can be known before the first episode."""
+    check_playing(config.model, output)
+    check_first_episode(env, protocol)  # before a model is loaded in vain
+    policy = open_policy(config, env, usual)
+    try:
+        check_first_episode(env, protocol, policy)
+    except BaseException:
+        run_sync(policy.close())
+        raise
+    return policy
 
 
 def folder(config: RunConfig, command: str) -> Path:

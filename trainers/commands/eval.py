@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from contextlib import closing
 from dataclasses import replace
@@ -18,7 +17,8 @@ from eval.protocols import EvalProtocol, find_protocol, joint_score
 from eval.tables import print_result
 from rollout import Policy
 from rollout.progress import LiveProgress
-from trainers.commands.collect import exit_code, folder, open_policy
+from rollout.synchronous import run_sync
+from trainers.commands.collect import exit_code, folder, open_checked
 
 CONTEST = "contest"
 
@@ -65,7 +65,7 @@ def _score(config: EvalConfig, rules: EvalProtocol, output: Path) -> Evaluation:
     env = open_tasks(rules, config.env_args)
     policy: Policy | None = None
     try:
-        policy = open_policy(config, env, rules.sampling)
+        policy = open_checked(config, env, env.protocol(rules.talk), rules.sampling, output)
         planned = evaluated_jobs(rules, env, limit=config.limit, epochs=config.epochs, seed=config.seed)
         with LiveProgress(len(planned)) as progress:
             return evaluate(
@@ -84,7 +84,7 @@ def _score(config: EvalConfig, rules: EvalProtocol, output: Path) -> Evaluation:
     finally:
         env.close()
         if policy is not None:
-            asyncio.run(policy.close())
+            run_sync(policy.close())
 
 
 def _as_dict(evaluation: Evaluation) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from rich.progress import Progress as Bar
 
 from configs import ConfigError
 from configs.warm_start import WarmStartConfig
+from rollout.files import check_writable
 from trainers.warm_start.learning import Progress
 from trainers.warm_start.make import make, save, score, stored_record, worse
 
@@ -21,6 +22,7 @@ def run(config: WarmStartConfig) -> int:
     """Make the model and score it. Returns 1 if it is worse than the stored one of the same options."""
     config = config.settled()
     folder = config.output_dir or Path("runs") / f"warm-start-{datetime.now():%Y%m%d-%H%M%S}"
+    check_writable(folder)
     if folder.exists() and any(folder.iterdir()):
         raise ConfigError(f"{folder} is not empty. Choose another folder with -o.")
     console = Console(stderr=True)

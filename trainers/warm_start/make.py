@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Callable
 from dataclasses import asdict
@@ -17,6 +16,7 @@ from eval.protocols import EvalProtocol
 from rollout import Sampling
 from rollout.models import make_policy
 from rollout.rendering import Renderer
+from rollout.synchronous import run_sync
 from trainers.warm_start.alfworld import ALFWorldCourse
 from trainers.warm_start.course import Course
 from trainers.warm_start.dbbench import DBBenchCourse
@@ -118,7 +118,7 @@ def score(folder: Path, config: WarmStartConfig, record: dict[str, Any]) -> dict
         run = folder / "heldout"
         success = evaluate(rules, policy, output=run, env=env, limit=config.eval_episodes).result.summary.success
     finally:
-        asyncio.run(policy.close())
+        run_sync(policy.close())
         env.close()
     assert success is not None
     scored = {**record, "success": asdict(success)}
