@@ -47,6 +47,7 @@ class Collected:
         trajectories: of the whole folder, earlier calls included.
         complete: whether nothing is owed and nothing was cancelled.
         lineage: of the run, as every episode holds it.
+        signal: by which it was stopped early; None if it was not.
     """
 
     run: Path
@@ -54,6 +55,12 @@ class Collected:
     trajectories: Trajectories
     complete: bool
     lineage: dict[str, Any]
+    signal: int | None = None
+
+    @property
+    def whole(self) -> Account:
+        """The account of the whole folder."""
+        return Account.of(self.trajectories)
 
 
 def collect(
@@ -131,7 +138,7 @@ def collect(
         if not stop.gently.is_set():
             account.check()
         complete = not account.owed and not account.cancelled
-        return Collected(run, account, read_trajectories(run), complete, lineage)
+        return Collected(run, account, read_trajectories(run), complete, lineage, stop.signal)
 
 
 def _lineage(talk: Protocol, policy: Policy, seed: int) -> dict[str, Any]:

@@ -110,8 +110,18 @@ def folder(config: RunConfig, command: str) -> Path:
 
 
 def exit_code(done: Collected) -> int:
-    """0 if every planned episode is on disk, none was cancelled, and not all of them failed."""
+    """0 if every planned episode is on disk, none was cancelled, and not all of them failed; 130 if Ctrl-C, and 143 if
+    SIGTERM ended the run before that."""
+    if done.signal is not None and not done.complete:
+        return 128 + done.signal
     return 0 if done.complete and any(trajectory.scored for trajectory in done.trajectories) else 1
+
+
+def account_line(done: Collected) -> str:
+    """The account of what was played, or of the whole run where nothing was left to play."""
+    if done.account.planned:
+        return str(done.account)
+    return f"the run was finished already, and nothing was left to play: {done.whole}"
 
 
 def report(done: Collected, *, as_json: bool) -> None:
@@ -121,19 +131,22 @@ def report(done: Collected, *, as_json: bool) -> None:
             json.dumps({"run": str(done.run), "account": done.account.as_dict(), "types": _by_type(done.trajectories)})
         )
         return
-    table = Table(box=SIMPLE_HEAD)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for heading in ("type", "episodes", "solved", "%", "steps"):
-        table.add_column(heading, justify="left" if heading == "type" else "right")
+        table.add_column(heading, justify="left" if heading == "type" else "right", no_wrap=True)
     for name, row in _by_type(done.trajectories).items():
         share = f"{100 * row['solved'] / row['episodes']:.1f}" if row["episodes"] else "-"
         table.add_row(name, f"{row['episodes']:.0f}", f"{row['solved']:.0f}", share, f"{row['steps']:.1f}")
     console = Console()
     console.print(table)
-    console.print(f"{done.account}\nepisodes: {done.run}/episodes", highlight=False, soft_wrap=True)
+    console.print(f"{account_line(done)}\nepisodes: {done.run}/episodes", highlight=False, soft_wrap=True)
+    again = f"--resume -o {done.run}"
     if not done.complete:
-        console.print(f"not complete: go on with --resume -o {done.run}", style="yellow", soft_wrap=True)
+        console.print(f"not complete: go on with the same command and {again}", style="yellow", soft_wrap=True)
     elif done.account.failed:
-        console.print(f"failed episodes are played again with --resume -o {done.run}", style="yellow", soft_wrap=True)
+        console.print(
+            f"failed episodes are played again by the same command with {again}", style="yellow", soft_wrap=True
+        )
 
 
 def _by_type(trajectories: Trajectories) -> dict[str, dict[str, float]]:

@@ -18,7 +18,7 @@ from eval.tables import print_result
 from rollout import Policy
 from rollout.progress import LiveProgress
 from rollout.synchronous import run_sync
-from trainers.commands.collect import exit_code, folder, open_checked
+from trainers.commands.collect import account_line, exit_code, folder, open_checked
 
 CONTEST = "contest"
 
@@ -94,11 +94,12 @@ def _as_dict(evaluation: Evaluation) -> dict[str, Any]:
 def _report(evaluation: Evaluation) -> None:
     console = Console()
     print_result(evaluation.result, console)
-    console.print(str(evaluation.collected.account), highlight=False, soft_wrap=True)
+    console.print(account_line(evaluation.collected), highlight=False, soft_wrap=True)
     if evaluation.collected.complete:
         console.print(f"result: {evaluation.file}", highlight=False, soft_wrap=True)
     else:
-        console.print(f"not complete: go on with --resume -o {evaluation.collected.run}", style="yellow")
+        again = f"not complete: go on with the same command and --resume -o {evaluation.collected.run}"
+        console.print(again, style="yellow", soft_wrap=True)
 
 
 def _joint(found: list[Evaluation]) -> float | None:

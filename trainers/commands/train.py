@@ -59,9 +59,11 @@ def run(config: TrainConfig) -> int:
     if config.dry_run:
         return _tell(config, folder)
     quiet()
+    from trainers.header import print_header
     from trainers.opening import open_session
 
     session = open_session(config, folder)
+    print_header(session)
     # Trainers collect garbage again and again: what stays need not be looked through each time.
     gc.collect()
     gc.freeze()
