@@ -32,13 +32,12 @@ def print_comparison(found: Comparison, console: Console | None = None, *, names
 
 def _print(parts: Iterable[RenderableType], console: Console | None) -> None:
     console = console or Console()
-    # A file or a pipe has no width: nothing is cut there, and a line stays a line.
-    width = console.width if console.is_terminal else _NO_WIDTH
+    width = console.width
+    if not console.is_terminal:  # a file or a pipe has no width: nothing is cut there
+        console.width = _NO_WIDTH
     for part in parts:
-        if isinstance(part, Text):
-            console.print(part, soft_wrap=True)
-        else:
-            console.print(part, width=width, crop=False)
+        console.print(part, soft_wrap=isinstance(part, Text))
+    console.width = width
 
 
 def summary_parts(summary: Summary, title: str = "") -> list[RenderableType]:
