@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from threading import Event, Lock, Thread
 
@@ -94,6 +95,18 @@ class ProgressLines:
             left = seconds / self._done * max(0, self._total - self._done)
             parts.append(f"{timedelta(seconds=round(left))} left")
         return "  ".join(part for part in (*parts, self._note) if part)
+
+
+@contextmanager
+def waiting_for(what: str) -> Iterator[None]:
+    """Say every half minute on standard error that something of unknown length goes on, such as loading a model."""
+    lines = ProgressLines(lambda line: print(line, file=sys.stderr, flush=True))
+    lines.begin(what, None)
+    lines.start()
+    try:
+        yield
+    finally:
+        lines.stop()
 
 
 def _rate(each_second: float, unit: str) -> str:

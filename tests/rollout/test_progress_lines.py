@@ -10,6 +10,7 @@ import pytest
 from rich.console import Console
 
 from envs import Task
+from rollout import progress_lines
 from rollout.account import Account
 from rollout.episode import Job
 from rollout.progress import LiveProgress
@@ -84,6 +85,24 @@ def test_before_anything_has_begun_there_is_nothing_to_say(clock: Clock) -> None
     clock.now = 31
     lines.tick()
     assert said == []
+
+
+def test_loading_speaks_too_and_its_thread_ends(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made: list[ProgressLines] = []
+
+    def make(say: Callable[[str], None]) -> ProgressLines:
+        made.append(ProgressLines(say, clock=clock))
+        return made[0]
+
+    monkeypatch.setattr(progress_lines, "ProgressLines", make)
+    with progress_lines.waiting_for("loading a model"):
+        clock.now += 40
+        made[0].tick()
+    assert capsys.readouterr().err == "loading a model  0:00:40 so far\n"
+    assert made[0]._thread is not None
+    assert not made[0]._thread.is_alive()
 
 
 def test_the_thread_ends_with_the_work() -> None:

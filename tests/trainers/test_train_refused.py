@@ -41,6 +41,9 @@ class Refused:
         (["--env", "alfwrld"], "alfworld"),
         (["--rewards", "progres=0.2"], "Did you mean 'progress'?"),
         (["--rewards", "progress=2"], "at most 0.5 together"),
+        (["--rewards", "progress=.nan"], "must be above 0"),
+        (["--rewards", "progress=much"], "the weight of 'progress' is 'much', which is no number"),
+        (["--rewards", "progress="], "the weight of 'progress' is None"),
         (["--report-to", "tensorbord"], "Did you mean 'tensorboard'?"),
         (["--split", "valid_unseen"], "Train on the split train: --split train."),
     ],
@@ -63,7 +66,14 @@ def test_several_training_processes(refused: Refused, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize("algo", ["grpo", "dpo", "kto", "sft"])
-@pytest.mark.parametrize("words", [("--trl-args", "adam_bta2=0.9"), ("--lr-scheduler-type", "cosin")])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--trl-args", "adam_bta2=0.9"),
+        ("--trl-args", "adam_beta2=5"),
+        ("--lr-scheduler-type", "cosin"),
+    ],
+)
 def test_options_that_trl_does_not_know_before_anything_is_played(
     algo: str, words: tuple[str, str], refused: Refused
 ) -> None:

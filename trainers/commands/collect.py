@@ -23,6 +23,7 @@ from rollout.collect import Collected
 from rollout.jobs import plan
 from rollout.models import make_policy
 from rollout.progress import LiveProgress
+from rollout.progress_lines import waiting_for
 from rollout.synchronous import run_sync
 from trainers.startup import check_first_episode, check_playing
 
@@ -95,7 +96,8 @@ def open_checked(config: ModelConfig, env: TextEnv[Any], protocol: Protocol, usu
     """The policy of a config, once all is checked that can be known before the first episode."""
     check_playing(config.model, output)
     check_first_episode(env, protocol)  # before a model is loaded in vain
-    policy = open_policy(config, env, usual)
+    with waiting_for(f"loading {config.model}"):
+        policy = open_policy(config, env, usual)
     try:
         check_first_episode(env, protocol, policy)
     except BaseException:

@@ -24,6 +24,7 @@ from eval.compare import Comparison, compare
 from eval.result import Result
 from eval.tables import print_comparison, print_result
 from rollout.disk import write_remedy
+from rollout.progress_lines import waiting_for
 from rollout.store import StoreError
 from trainers.algorithms import GROUP_RELATIVE
 from trainers.arguments import quiet
@@ -62,7 +63,8 @@ def run(config: TrainConfig) -> int:
     from trainers.header import print_header
     from trainers.opening import open_session
 
-    session = open_session(config, folder)
+    with waiting_for("loading the model and its engine"):
+        session = open_session(config, folder)
     print_header(session)
     # Trainers collect garbage again and again: what stays need not be looked through each time.
     gc.collect()
