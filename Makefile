@@ -15,6 +15,7 @@ export HF_HUB_DISABLE_TELEMETRY ?= 1
 
 run: .venv/run.stamp
 	$(BIN)/train-agent --env alfworld --algo grpo
+	@echo 'The command is $(BIN)/train-agent: type $(BIN)/train-agent --help, or "source $(BIN)/activate" and train-agent.'
 
 test: .venv/test.stamp
 	$(BIN)/pytest

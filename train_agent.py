@@ -46,7 +46,8 @@ def check_installation() -> None:
         "train-agent: these packages are not the ones that were installed with it:\n"
         + "\n".join(lines)
         + "\nRun from another folder, rename yours, or take the path out of PYTHONPATH; if a distribution has"
-        "\noverwritten the package, uninstall it and run: pip install --force-reinstall train-agent",
+        "\noverwritten the package, uninstall it, and from the checkout of train-agent run:"
+        f"\n{sys.executable} -m pip install --force-reinstall .",
         file=sys.stderr,
     )
     raise SystemExit(2)

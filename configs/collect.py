@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 from configs.common import EnvConfig, ModelConfig, RunConfig
+from configs.ranges import count
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,10 +16,10 @@ class CollectConfig(EnvConfig, ModelConfig, RunConfig):
     protocol: str = "react"
     """How environment and model talk: plain, react, think, tool, or an edition of the environment."""
 
-    episodes: int | None = None
+    episodes: Annotated[int, count()] | None = None
     """How many episodes in all; every task where none is given."""
 
-    per_task: int = 1
+    per_task: Annotated[int, count()] = 1
     """Episodes of each task, which form a group."""
 
     keep: Literal["all", "success"] = "all"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from configs.common import EnvConfig, ModelConfig, RunConfig
+from configs.ranges import Range, count
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +22,7 @@ class EvalConfig(EnvConfig, ModelConfig, RunConfig):
     """How environment and model talk (plain, react, think, tool, or an edition); the protocol's own way where none is
     given. It is part of the fingerprint."""
 
-    epochs: int | None = None
+    epochs: Annotated[int, count()] | None = None
     """Samples of each task; the protocol's own number where none is given."""
 
 
@@ -72,7 +73,7 @@ class ExportConfig:
     output: Path
     """The file or folder to write."""
 
-    min_gap: float = 0.0
+    min_gap: Annotated[float, Range(0, 1000)] = 0.0
     """Preference pairs differ in reward by more than this."""
 
     all_episodes: bool = False

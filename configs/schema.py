@@ -5,7 +5,7 @@ text, so there is one place in which an option, its type, its default and its me
 names (TRL's names where TRL has one); the command line wins over the file, the file over the defaults.
 
 Types: str, int, float, bool, Path, a Literal of strings, any of these `| None`, `tuple[str, ...]` and `dict[str, Any]`
-(written as `key=value ...`, values as YAML).
+(written as `key=value ...`, values as YAML). A number is `Annotated` with its range (`configs.ranges`).
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from typing import Any, TypeVar
 import yaml
 
 from configs.errors import ConfigError
+from configs.ranges import range_of
 from configs.secrets import masked
 
 C = TypeVar("C")
@@ -53,14 +54,16 @@ def documentation(cls: type) -> Mapping[str, str]:
 def add_arguments(parser: argparse.ArgumentParser, cls: type) -> None:
     """Give `parser` one option a field, and a positional argument for each field without a default; what is not typed
     stays out of the namespace."""
-    help_of, hints = documentation(cls), typing.get_type_hints(cls)
+    help_of, hints = documentation(cls), typing.get_type_hints(cls, include_extras=True)
     for field in dataclasses.fields(cls):
         base, optional = _unwrap(hints[field.name])
         if _required(field):
             parser.add_argument(field.name, metavar=field.name.upper(), help=help_of[field.name])
             continue
         options: dict[str, Any] = {"default": argparse.SUPPRESS, "dest": field.name}
-        options["help"] = f"{help_of[field.name]} (default: {_shown(_default(field), optional)})".replace("%", "%%")
+        limits = range_of(hints[field.name])
+        usual = _shown(_default(field), optional) + (f"; {limits}" if limits else "")
+        options["help"] = f"{help_of[field.name]} (default: {usual})".replace("%", "%%")
         flags = [*_ALSO.get(field.name, ()), f"--{field.name.replace('_', '-')}"]
         if "_" in field.name:
             flags.append(f"--{field.name}")
@@ -81,7 +84,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
     try:
         loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}. Give an existing file to --config.") from error
+        advice = "Give one that you may read" if isinstance(error, PermissionError) else "Give an existing file"
+        raise ConfigError(f"{path}: {error.strerror}. {advice} to --config.") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not YAML: {error}") from error
     if loaded is None:
@@ -99,9 +103,9 @@ def build(cls: type[C], *layers: tuple[str, Mapping[str, Any]]) -> C:
         layers: pairs of a name for messages (a file, "command line") and values.
 
     Raises:
-        ConfigError: on an unknown key (it names the nearest) or a value of the wrong type.
+        ConfigError: on an unknown key (it names the nearest), a value of the wrong type or a number out of its range.
     """
-    hints = typing.get_type_hints(cls)
+    hints = typing.get_type_hints(cls, include_extras=True)
     values: dict[str, Any] = {}
     for where, layer in layers:
         for raw, value in layer.items():
@@ -121,11 +125,18 @@ def as_yaml(config: Any) -> str:
     return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
 
 
+def base_type(hint: Any) -> Any:
+    """A hint's type without its range and without None."""
+    return _unwrap(hint)[0]
+
+
 def _unwrap(hint: Any) -> tuple[Any, bool]:
-    if typing.get_origin(hint) in (types.UnionType, typing.Union):
-        (base,) = [part for part in typing.get_args(hint) if part is not type(None)]
-        return base, True
-    return hint, False
+    optional = typing.get_origin(hint) in (types.UnionType, typing.Union)
+    if optional:
+        (hint,) = [part for part in typing.get_args(hint) if part is not type(None)]
+    if typing.get_origin(hint) is typing.Annotated:
+        hint = typing.get_args(hint)[0]
+    return hint, optional
 
 
 def _convert(value: Any, hint: Any, where: str) -> Any:
@@ -142,8 +153,8 @@ def _convert(value: Any, hint: Any, where: str) -> Any:
             return _mapping(value, where)
         if base is bool:
             return _boolean(value)
-        if base is int and isinstance(value, float) and not value.is_integer():
-            raise ValueError(value)
+        if base in (int, float):
+            return _number(value, base, hint, where)
         if base is str and isinstance(value, bool):
             raise ConfigError(f"{where}: YAML reads {value} here. Put the word in quotes, as in 'off'.")
         if isinstance(value, (dict, list)):
@@ -153,6 +164,20 @@ def _convert(value: Any, hint: Any, where: str) -> Any:
         if isinstance(error, ConfigError):
             raise
         raise ConfigError(f"{where}: {value!r} is not {_metavar(base).lower()}.") from error
+
+
+def _number(value: Any, base: type, hint: Any, where: str) -> Any:
+    limits = range_of(hint)
+    try:
+        if isinstance(value, (bool, dict, list)) or (base is int and isinstance(value, float) and value % 1):
+            raise ValueError(value)
+        number = base(value)
+    except (TypeError, ValueError, OverflowError) as error:
+        advice = f" Take {limits}." if limits else ""
+        raise ConfigError(f"{where}: {value!r} is not {_metavar(base).lower()}.{advice}") from error
+    if limits is not None and number not in limits:
+        raise ConfigError(f"{where}: {number} is out of range. Take {limits}.")
+    return number
 
 
 def _merged(lower: Any, upper: Any) -> Any:

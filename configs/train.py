@@ -4,10 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from configs.common import EnvConfig, Thinking
+from configs.common import EnvConfig, Thinking, check_room
 from configs.errors import ConfigError
+from configs.ranges import (
+    CONTEXT,
+    POSITIVE_SHARE,
+    POSITIVE_TEMPERATURE,
+    SHARE,
+    SHARE_BELOW_1,
+    TEMPERATURE,
+    WEIGHT,
+    Range,
+    count,
+)
 
 Algorithm = Literal["grpo", "gigpo", "dr_grpo", "rloo", "reinforce", "gspo", "dpo", "kto", "sft"]
 
@@ -19,42 +30,42 @@ class PlayingConfig(EnvConfig):
     protocol: str = "react"
     """How environment and model talk: plain, react, think, tool, or an edition of the environment."""
 
-    num_generations: int = 8
+    num_generations: Annotated[int, count(2, 4096)] = 8
     """Episodes of each task, which form a group; 2 at least."""
 
-    tasks: int = 16
+    tasks: Annotated[int, count(high=1_000_000)] = 16
     """Tasks of an iteration: groups with a signal that it wants."""
 
-    rounds: int = 2
+    rounds: Annotated[int, count(high=1000)] = 2
     """How often an iteration plays further tasks in place of groups without a signal; 1 takes what it gets."""
 
-    max_staleness: int = 0
+    max_staleness: Annotated[int, count(0, 1000)] = 0
     """Go on playing while the trainer updates: by how many iterations the weights that sampled the oldest token of an
     episode may be behind the trainer's. 0 plays and learns in turns."""
 
-    max_turns: int | None = None
+    max_turns: Annotated[int, count()] | None = None
     """Turns of a training episode at most; the environment's own limit where none is given. Evaluation keeps that."""
 
-    temperature: float = 1.0
+    temperature: Annotated[float, POSITIVE_TEMPERATURE] = 1.0
     """Sampling temperature of training episodes."""
 
-    top_p: float = 1.0
+    top_p: Annotated[float, POSITIVE_SHARE] = 1.0
     """Nucleus of their sampling."""
 
-    max_completion_length: int = 256
+    max_completion_length: Annotated[int, count()] = 256
     """Tokens of one turn at most."""
 
-    max_length: int = 4096
+    max_length: Annotated[int, CONTEXT] = 4096
     """Tokens of an episode at most; one that fills it ends as overlong."""
 
-    window: int | None = None
+    window: Annotated[int, count()] | None = None
     """How many past turns the context keeps; all of them where none is given."""
 
     enable_thinking: Thinking = "auto"
     """Whether a hybrid model, such as Qwen3, thinks before it answers: true, false, or auto, which leaves it to the
     model's chat template. A template without this option is not told."""
 
-    capacity: int = 128
+    capacity: Annotated[int, count(high=65_536)] = 128
     """Episodes that the engine plays at once."""
 
     engine: Literal["auto", "hf", "vllm", "vllm-server"] = "auto"
@@ -64,17 +75,17 @@ class PlayingConfig(EnvConfig):
     ray: str = "off"
     """off plays in this process; auto on Ray (RAY_ADDRESS, or started here); HOST:PORT on a cluster."""
 
-    workers: int = 1
+    workers: Annotated[int, count(high=65_536)] = 1
     """Ray actors that play episodes."""
 
-    engines: int = 1
+    engines: Annotated[int, count(high=4096)] = 1
     """Ray actors that sample for them, one a GPU where there are GPUs."""
 
-    vllm_gpu_memory_utilization: float = 0.4
+    vllm_gpu_memory_utilization: Annotated[float, POSITIVE_SHARE] = 0.4
     """The share of the GPU memory free at the start that vLLM may take for keys and values; the trainer beside it needs
     the rest."""
 
-    vllm_max_num_seqs: int | None = None
+    vllm_max_num_seqs: Annotated[int, count(high=65_536)] | None = None
     """Requests in one step of vLLM, as many as `capacity` by default. Fewer keep every step full while games move and
     until the last episodes end; but on a GPU a step of more requests takes hardly longer."""
 
@@ -103,68 +114,68 @@ class LearningConfig:
     of conversations: JSON, JSON lines or parquet with `messages` or ShareGPT's `conversations`, a folder of
     datasets.save_to_disk, or a data set's name on the hub (OWNER/NAME or OWNER/NAME:SPLIT)."""
 
-    learning_rate: float = 1e-6
+    learning_rate: Annotated[float, POSITIVE_SHARE] = 1e-6
     """The highest of AdamW's."""
 
     lr_scheduler_type: str = "constant"
     """How the learning rate goes on: constant, linear, cosine, and others of transformers."""
 
-    warmup_steps: float = 0.0
+    warmup_steps: Annotated[float, Range(0, 1e9)] = 0.0
     """Updates, or below 1 the share of them, in which it rises."""
 
-    weight_decay: float = 0.0
+    weight_decay: Annotated[float, SHARE] = 0.0
     """Of AdamW."""
 
-    max_grad_norm: float = 1.0
+    max_grad_norm: Annotated[float, Range(0, 1e30)] = 1.0
     """Gradients are scaled down to this norm."""
 
-    per_device_train_batch_size: int = 8
+    per_device_train_batch_size: Annotated[int, count(high=65_536)] = 8
     """Rows of one forward pass; what it is changes memory and speed, not the update."""
 
-    steps_per_generation: int = 1
+    steps_per_generation: Annotated[int, count(high=65_536)] = 1
     """Updates made of an iteration's episodes, each of its own share of them (the group-relative algorithms)."""
 
-    num_iterations: int = 1
+    num_iterations: Annotated[int, count(high=1000)] = 1
     """How often an iteration's episodes are gone through (the group-relative algorithms)."""
 
-    num_train_epochs: int = 1
+    num_train_epochs: Annotated[int, count(high=1000)] = 1
     """How often an iteration's rows are gone through (dpo, kto, sft)."""
 
-    train_batch_size: int = 16
+    train_batch_size: Annotated[int, count(high=1_000_000)] = 16
     """Rows of an update (dpo, kto, sft)."""
 
     loss_type: Literal["default", "grpo", "dr_grpo", "dapo", "cispo", "sapo"] = "default"
     """Of the group-relative algorithms: the algorithm's own (dapo; dr_grpo's and gspo's as in their papers) or
     another."""
 
-    beta: float | None = None
+    beta: Annotated[float, WEIGHT] | None = None
     """Weight of the KL term to the model before training: none for the group-relative algorithms, 0.1 for dpo and kto
     where none is given."""
 
-    epsilon: float | None = None
+    epsilon: Annotated[float, POSITIVE_SHARE] | None = None
     """Ratios are clipped below 1 minus this: 0.2 where none is given, 3e-4 in gspo."""
 
-    epsilon_high: float | None = None
+    epsilon_high: Annotated[float, Range(0, 1000, above=True)] | None = None
     """Ratios are clipped above 1 plus this: 0.28 where none is given, 4e-4 in gspo."""
 
-    importance_cap: float | None = None
+    importance_cap: Annotated[float, Range(0, 1e6, above=True)] | None = None
     """Truncated importance sampling between engine and trainer: a token's weight at most; 2 where the engine is not the
     trainer's own model, none where it is."""
 
-    gamma: float = 0.95
+    gamma: Annotated[float, SHARE] = 0.95
     """Discount a turn of gigpo."""
 
-    omega: float = 1.0
+    omega: Annotated[float, WEIGHT] = 1.0
     """Weight of the part of gigpo that is relative to the same state."""
 
     scale_rewards: bool = False
     """gigpo divides differences by the standard deviation of their group (F_norm = std in its paper) instead of by 1.
     The other algorithms do so or not as their papers say."""
 
-    invalid_penalty: float = 0.0
+    invalid_penalty: Annotated[float, WEIGHT] = 0.0
     """Taken from the advantage of a turn that broke the protocol's form, centred over its group."""
 
-    inadmissible_penalty: float = 0.0
+    inadmissible_penalty: Annotated[float, WEIGHT] = 0.0
     """The same for a turn whose action was not admissible."""
 
     bf16: bool | None = None
@@ -176,13 +187,13 @@ class LearningConfig:
     use_peft: bool = False
     """Train a LoRA adapter instead of all weights."""
 
-    lora_r: int = 32
+    lora_r: Annotated[int, count(high=65_536)] = 32
     """Rank of the adapter."""
 
-    lora_alpha: int = 64
+    lora_alpha: Annotated[int, count(high=1_000_000)] = 64
     """Its scale."""
 
-    lora_dropout: float = 0.0
+    lora_dropout: Annotated[float, SHARE_BELOW_1] = 0.0
     """Its dropout; in sft only, the others train without."""
 
     lora_target_modules: tuple[str, ...] = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
@@ -205,39 +216,39 @@ class TrainConfig(LearningConfig, PlayingConfig):
     preset: str | None = None
     """A preset, by name; chosen by environment, algorithm and model where none is given, and `none` takes none."""
 
-    iterations: int = 100
+    iterations: Annotated[int, count(high=1_000_000)] = 100
     """How often episodes are played and learned from."""
 
-    max_minutes: float | None = None
+    max_minutes: Annotated[float, Range(0, 1e7, above=True)] | None = None
     """Stop after the iteration in which so many minutes of playing and learning have passed."""
 
-    patience: int = 5
+    patience: Annotated[int, count()] = 5
     """Iterations in a row without a learning signal (all episodes of each task are solved, or none is) after which
     training ends. Such an iteration updates nothing; it is counted, and the next one plays other tasks."""
 
     eval_split: str = "valid_unseen"
     """The split of held-out tasks by which the model is scored before and after."""
 
-    eval_tasks: int = 200
+    eval_tasks: Annotated[int, count(0)] = 200
     """How many of them; 0 leaves the scoring to `train-agent eval`."""
 
-    eval_temperature: float = 0.0
+    eval_temperature: Annotated[float, TEMPERATURE] = 0.0
     """Sampling temperature by which it is scored: 0 is greedy; 1 scores the policy that is trained."""
 
     select_split: str = "valid_seen"
     """The split by which the best checkpoint is chosen."""
 
-    select_tasks: int = 64
+    select_tasks: Annotated[int, count(0)] = 64
     """How many of its tasks; 0 keeps the last checkpoint instead of the best."""
 
-    eval_steps: int = 10
+    eval_steps: Annotated[int, count(high=1_000_000)] = 10
     """Evaluate on these after every so many iterations."""
 
-    save_steps: int = 10
+    save_steps: Annotated[int, count(high=1_000_000)] = 10
     """Write a checkpoint after every so many iterations; one more at the end."""
 
-    save_total_limit: int = 2
-    """How many checkpoints are kept, beside the best; 2 at least."""
+    save_total_limit: Annotated[int, count(2, 1_000_000)] = 2
+    """How many checkpoints are kept, beside the best: one must stay whole while the next is written."""
 
     report_to: tuple[str, ...] = ()
     """Trackers beside metrics.jsonl: wandb (offline unless WANDB_MODE says otherwise), tensorboard, trackio."""
@@ -271,9 +282,7 @@ class TrainConfig(LearningConfig, PlayingConfig):
         if self.scale_rewards and self.algo != "gigpo":
             remedy = "Leave it out: grpo divides by the deviation as it is, and dr_grpo does not."
             raise ConfigError(f"scale_rewards is an option of gigpo, and the algorithm is {self.algo}. {remedy}")
-        for name, least in (("num_generations", 2), ("tasks", 1), ("rounds", 1), ("iterations", 1), ("patience", 1)):
-            if getattr(self, name) < least:
-                raise ConfigError(f"{name} is {getattr(self, name)}, and must be {least} at least.")
+        check_room(self.max_length, self.max_completion_length)
         if self.ray == "off" and max(self.workers, self.engines) > 1:
             raise ConfigError("workers and engines are Ray's actors. Add --ray auto.")
         if self.load_in_4bit and not self.use_peft:
@@ -281,13 +290,7 @@ class TrainConfig(LearningConfig, PlayingConfig):
         if self.load_in_4bit and (self.engine.startswith("vllm") or self.ray != "off" or self.max_staleness):
             remedy = "Leave out vllm, ray and max_staleness."
             raise ConfigError(f"load_in_4bit: only the trainer's own model has four bits. {remedy}")
-        if self.max_staleness < 0:
-            raise ConfigError(f"max_staleness is {self.max_staleness}, and must be 0 at least.")
         if self.max_staleness and offline:
             raise ConfigError(f"max_staleness: {self.algo} plays and learns in turns. Use it with grpo and its like.")
         if self.max_staleness and self.curriculum == "turns":
             raise ConfigError("max_staleness: episodes of any iteration are alike. Leave out --curriculum turns.")
-        if self.vllm_max_num_seqs is not None and self.vllm_max_num_seqs < 1:
-            raise ConfigError(f"vllm_max_num_seqs is {self.vllm_max_num_seqs}, and must be 1 at least.")
-        if self.save_total_limit < 2:
-            raise ConfigError("save_total_limit is below 2: one checkpoint must stay whole while the next is written.")

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
+
+from configs.errors import ConfigError
+from configs.ranges import POSITIVE_SHARE, SEED, SHARE, SHARE_BELOW_1, TEMPERATURE, count
 
 _LONGEST_TURN = {"alfworld": 16, "dbbench": 96}
 """In tokens, without a thought."""
@@ -26,7 +29,7 @@ class WarmStartConfig:
     size: str = "tiny"
     """Of the rooms of ALFWorld's generated games: tiny, small, medium or full."""
 
-    difficulty: int = 1
+    difficulty: Annotated[int, count(1, 5)] = 1
     """Of DB-Bench's generated tasks, 1 to 5."""
 
     protocol: str = "plain"
@@ -35,57 +38,72 @@ class WarmStartConfig:
     chat_template: str = "qwen3_instruct_2507_training"
     """Which of TRL's chat templates the tokenizer carries."""
 
-    hidden_size: int = 128
+    hidden_size: Annotated[int, count(8, 65_536)] = 128
     """Width of the model."""
 
-    intermediate_size: int = 384
+    intermediate_size: Annotated[int, count(8, 1_048_576)] = 384
     """Width of its feed-forward layers."""
 
-    num_hidden_layers: int = 4
+    num_hidden_layers: Annotated[int, count(1, 1024)] = 4
     """Its layers."""
 
-    num_attention_heads: int = 4
+    num_attention_heads: Annotated[int, count(2, 1024)] = 4
     """Its query heads; there are half as many key-value heads."""
 
-    max_tokens: int = 3_400_000
+    max_tokens: Annotated[int, count(high=10**12)] = 3_400_000
     """Tokens to train on: expert episodes, hardly a task of them twice."""
 
-    batch_tokens: int = 1024
+    batch_tokens: Annotated[int, count(high=2**24)] = 1024
     """Tokens of one update, about."""
 
-    learning_rate: float = 3e-3
+    learning_rate: Annotated[float, POSITIVE_SHARE] = 3e-3
     """The highest, reached after the warm-up and left again by a cosine."""
 
-    warmup_ratio: float = 0.05
+    warmup_ratio: Annotated[float, SHARE_BELOW_1] = 0.05
     """The share of the tokens during which the learning rate rises."""
 
-    weight_decay: float = 0.05
+    weight_decay: Annotated[float, SHARE] = 0.05
     """Of matrices."""
 
-    observation_weight: float = 0.2
+    observation_weight: Annotated[float, SHARE] = 0.2
     """What a token that is not the expert's counts in the loss; reading teaches to copy names."""
 
-    unsure: float = 0.7
+    unsure: Annotated[float, SHARE] = 0.7
     """The share of lessons by a player who is unsure, and checks nearly always what it knows before it acts: a habit
     that training can find out to be worthless."""
 
     bf16: bool = False
     """Train in bfloat16 by autocast; the weights stay float32."""
 
-    eval_episodes: int = 200
+    eval_episodes: Annotated[int, count(0)] = 200
     """Held-out tasks to play at the end (of other rooms or domains than the lessons'); 0 plays none."""
 
-    temperature: float = 0.0
+    temperature: Annotated[float, TEMPERATURE] = 0.0
     """Of the sampling in these tasks, 0 for greedy."""
 
-    max_completion_length: int | None = None
+    max_completion_length: Annotated[int, count()] | None = None
     """Tokens of one turn in these tasks at most; 16 in ALFWorld and 96 in DB-Bench where none is given."""
 
-    seed: int = 0
+    seed: Annotated[int, SEED] = 0
     """Of weights, tasks and players."""
 
     json: bool = False
     """Print the result as JSON."""
+
+    def __post_init__(self) -> None:
+        heads, width = self.num_attention_heads, self.hidden_size
+        if heads % 2:
+            raise ConfigError(
+                f"num_attention_heads: {heads} is odd, and two share a key-value head. Take an even number."
+            )
+        if width % heads:
+            raise ConfigError(
+                f"hidden_size: {width} is no multiple of {heads} heads. Take {heads * max(2, width // heads)}."
+            )
+        if width // heads % 2:
+            raise ConfigError(
+                f"hidden_size: {width} makes heads of {width // heads}, which must be even. Take {2 * width}."
+            )
 
     def settled(self) -> WarmStartConfig:
         """With what the environment needs where nothing is given."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 from eval.episode import Episode
@@ -12,7 +13,7 @@ from eval.errors import FingerprintError, ResultError
 from eval.intervals import Estimate
 from eval.metrics import by_task
 from eval.pairing import paired_difference, sign_flip_test, tasks_needed
-from eval.result import Result
+from eval.result import Result, find_result
 
 ABSENT = "(absent)"
 
@@ -87,19 +88,20 @@ class Comparison(Contrast):
         return plain
 
 
-def compare(a: Result, b: Result, *, force: bool = False) -> Comparison:
+def compare(a: Result | str | Path, b: Result | str | Path, *, force: bool = False) -> Comparison:
     """Compare two results, paired by task.
 
     Args:
-        a: the baseline.
+        a: the baseline: a result, a result file, or the folder of a run that has one.
         b: what is held against it.
         force: compare although they were not scored under the same conditions. How a model samples is such a
             condition, but not against a scripted policy (expert, random), which samples nothing.
 
     Raises:
         FingerprintError: if the fingerprints differ and `force` is not set.
-        ResultError: if they have no scored task in common.
+        ResultError: if they have no scored task in common, or there is no result at a path.
     """
+    a, b = (side if isinstance(side, Result) else find_result(Path(side)) for side in (a, b))
     differing = fingerprint_differences(*_rules(a.fingerprint, b.fingerprint))
     if differing and not force:
         raise FingerprintError(differing)

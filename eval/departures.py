@@ -54,8 +54,8 @@ def departures(
     pairs["samples of each task"] = (rules.epochs, promised.epochs)
     if promised.episodes is None:
         pairs["tasks"] = (tasks, promised.tasks)
-    for name in Sampling.__slots__ if sampling is not None else ():
-        pairs[name] = (sampling.get(name), getattr(promised.sampling, name))
+    if sampling is not None:
+        pairs |= {name: (sampling.get(name), getattr(promised.sampling, name)) for name in Sampling.__slots__}
     differing = {name: pair for name, pair in sorted(pairs.items()) if _plain(pair[0]) != _plain(pair[1])}
     return tuple(f"{name} {_shown(now)} ({_shown(then)})" for name, (now, then) in differing.items())
 

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from envs.installation import command, update
 from eval.episode import Episode
 from eval.errors import ResultError
 from eval.metrics import Summary
+from rollout.disk import read_remedy
 from rollout.files import atomic_file
 
 SCHEMA = 1
@@ -76,11 +78,12 @@ def read_result(path: Path) -> Result:
     Raises:
         ResultError: if it is missing, not a result, damaged, or of a newer schema.
     """
-    again = "Score again with `train-agent eval`; with --resume it takes the stored episodes."
+    again = f"Score again with `{command('eval')}`; with --resume it takes the stored episodes."
     try:
         plain = json.loads(path.read_bytes())
     except OSError as error:
-        raise ResultError(f"cannot be read: {error.strerror}", where=path, remedy=again) from error
+        remedy = again if path.parent.is_dir() and not path.exists() else read_remedy(error, path)
+        raise ResultError(f"cannot be read: {error.strerror}", where=path, remedy=remedy) from error
     except ValueError as error:
         raise ResultError(f"is damaged: {error}", where=path, remedy=again) from error
     if not isinstance(plain, dict) or not isinstance(plain.get("schema"), int):
@@ -89,7 +92,7 @@ def read_result(path: Path) -> Result:
         raise ResultError(
             f"has schema {plain['schema']}, and this version reads up to {SCHEMA}",
             where=path,
-            remedy="Update it: pip install --upgrade train-agent",
+            remedy=update(),
         )
     try:
         return Result.from_dict(plain)
@@ -116,7 +119,7 @@ def find_result(path: Path, protocol: str | None = None) -> Result:
         return wanted[0][1]
     if not wanted:
         kind = f" of protocol {protocol!r}" if protocol else ""
-        remedy = f"Score it: train-agent eval --model {path}"
+        remedy = f"Score it: {command('eval', '--model', path, '--split', 'SPLIT', '-o', 'FOLDER')}"
         raise ResultError(f"no result{kind} in its eval folder", where=path, remedy=remedy)
     names = ", ".join(f"{file.name} ({result.protocol})" for file, result in wanted)
     raise ResultError(f"has several results: {names}", where=path, remedy="Give the path of one of these files.")

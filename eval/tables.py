@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -15,6 +15,8 @@ from eval.metrics import Summary
 from eval.result import Result
 
 SHOWN_FLIPS = 10
+_LONG_NAME = 12
+_NO_WIDTH = 1000
 
 MOST_INVALID = 0.5
 """Share of replies out of form above which a score says little about a model."""
@@ -24,7 +26,7 @@ def print_result(result: Result, console: Console | None = None) -> None:
     """Print a result: success with its interval, by type, and what the episodes cost."""
     title = f"{result.protocol}  {result.model.get('name', '')}".strip()
     console = console or Console()
-    console.print(summary_table(result.summary, title))
+    _print(summary_parts(result.summary, title), console)
     if result.departures:
         rules = "; ".join(result.departures)
         console.print(Text(f"Not the rules of {result.protocol} (these in parentheses): {rules}", style="bold yellow"))
@@ -47,29 +49,42 @@ def unread(result: Result) -> str:
 
 def print_comparison(found: Comparison, console: Console | None = None, *, names: tuple[str, str] = ("A", "B")) -> None:
     """Print a comparison: the difference and its chance, by type, and what flipped both ways."""
-    (console or Console()).print(comparison_table(found, names))
+    _print(comparison_parts(found, names), console)
 
 
-def summary_table(summary: Summary, title: str = "") -> RenderableType:
-    """A summary as tables: success by type, further measures, and the account of the episodes."""
-    return Group(_success(summary, title), _measures(summary), _account(summary))
+def _print(parts: Iterable[RenderableType], console: Console | None) -> None:
+    console = console or Console()
+    width = console.width
+    if not console.is_terminal:  # a file or a pipe has no width: nothing is cut there
+        console.width = _NO_WIDTH
+    for part in parts:
+        console.print(part, soft_wrap=isinstance(part, Text))
+    console.width = width
 
 
-def comparison_table(found: Comparison, names: tuple[str, str] = ("A", "B")) -> RenderableType:
-    """A comparison as a table with a verdict in words below it, then the flips."""
+def summary_parts(summary: Summary, title: str = "") -> list[RenderableType]:
+    """A summary: tables of success by type and of further measures, and the account of the episodes."""
+    return [_success(summary, title), _measures(summary), _account(summary)]
+
+
+def comparison_parts(found: Comparison, names: tuple[str, str] = ("A", "B")) -> list[RenderableType]:
+    """A comparison: a table with a verdict in words below it, then the flips. Long names, as of folders, become A and
+    B, and a line says which is which."""
+    long = max(map(len, names)) > _LONG_NAME
+    legend: list[RenderableType] = [Text(f"A: {names[0]}\nB: {names[1]}")] if long else []
+    names = ("A", "B") if long else names
     a, b = names
     table = _table(f"{b} against {a}")
-    for heading in ("", a, b, "difference", "95% interval", "tasks"):
-        table.add_column(heading, justify="left" if heading == "" else "right", overflow="fold")
+    _columns(table, "", a, b, "difference", "95% interval", "tasks")
     for name, contrast in found.by_type.items():
         _contrast(table, name, contrast)
     table.add_section()
     _contrast(table, "all", found, style="bold")
-    parts: list[RenderableType] = [_forced(found.differences)] if found.differences else []
+    parts: list[RenderableType] = [*legend, *(_forced(found.differences) if found.differences else ())]
     parts += [table, Text(_verdict(found)), *_left_out(found, names)]
     parts.append(_flips(f"{b} solved, {a} did not", found.gained, names))
     parts.append(_flips(f"{a} solved, {b} did not", found.lost, names))
-    return Group(*parts)
+    return parts
 
 
 def percent(value: float) -> str:
@@ -79,8 +94,7 @@ def percent(value: float) -> str:
 
 def _success(summary: Summary, title: str) -> Table:
     table = _table(title)
-    for heading in ("success", "%", "95% interval", "stderr", "episodes", "tasks"):
-        table.add_column(heading, justify="left" if heading == "success" else "right", overflow="fold")
+    _columns(table, "success", "%", "95% interval", "stderr", "episodes", "tasks")
     for name, estimate in summary.by_type.items():
         _add(table, name, estimate)
     table.add_section()
@@ -90,7 +104,7 @@ def _success(summary: Summary, title: str) -> Table:
             _add(table, name, estimate)
         table.add_section()
     if len(summary.by_family) > 1:
-        _add(table, f"mean of {', '.join(summary.by_family)}" if families else "mean of types", summary.macro)
+        _add(table, "mean of these" if families else "mean of types", summary.macro)
     for k, estimate in summary.pass_at.items():
         if k > 1:
             _add(table, f"pass@{k}", estimate)
@@ -103,8 +117,7 @@ def _success(summary: Summary, title: str) -> Table:
 
 def _measures(summary: Summary) -> Table:
     table = _table("")
-    for heading in ("per episode", "mean", "95% interval"):
-        table.add_column(heading, justify="left" if heading == "per episode" else "right")
+    _columns(table, "per episode", "mean", "95% interval")
     means = {
         "score": summary.score,
         "turns": summary.steps,
@@ -165,13 +178,13 @@ def _left_out(found: Comparison, names: tuple[str, str]) -> list[RenderableType]
     return [Text(line, style="yellow") for line in lines]
 
 
-def _forced(differences: Mapping[str, tuple[object, object]]) -> RenderableType:
+def _forced(differences: Mapping[str, tuple[object, object]]) -> tuple[RenderableType, ...]:
     table = _table("")
     for heading in ("key", "A", "B"):
         table.add_column(heading)
     for key, (a, b) in differences.items():
         table.add_row(Text(key), Text(str(a)), Text(str(b)), style="yellow")
-    return Group(Text("Not scored under the same conditions:", style="bold yellow"), table)
+    return Text("Not scored under the same conditions:", style="bold yellow"), table
 
 
 def _flips(title: str, flips: tuple[Flip, ...], names: tuple[str, str]) -> RenderableType:
@@ -183,7 +196,7 @@ def _flips(title: str, flips: tuple[Flip, ...], names: tuple[str, str]) -> Rende
         lines += [f"    {name}: {row.link or row.id}" for name, row in zip(names, (flip.a, flip.b), strict=True)]
     if len(flips) > SHOWN_FLIPS:
         lines.append(f"  and {len(flips) - SHOWN_FLIPS} more; --json lists them all")
-    return Text("\n".join(lines), overflow="fold")
+    return Text("\n".join(lines))
 
 
 def _add(table: Table, name: str, estimate: Estimate | None, style: str = "") -> None:
@@ -212,4 +225,14 @@ def _p(value: float) -> str:
 
 def _table(title: str) -> Table:
     name = Text(title, no_wrap=True) if title else None
-    return Table(title=name, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False)
+    # Two blanks between columns: with the usual three, ALFWorld's names of types do not fit into 80.
+    return Table(
+        title=name, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 0, 0, 1)
+    )
+
+
+def _columns(table: Table, first: str, *others: str) -> None:
+    """Names to the left, which are cut where there is no room; numbers to the right, which never are."""
+    table.add_column(first, no_wrap=True, overflow="ellipsis")
+    for heading in others:
+        table.add_column(heading, justify="right", no_wrap=True, min_width=len(heading))

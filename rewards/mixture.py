@@ -51,6 +51,11 @@ class Mixture:
                 raise TaskError(f"unknown reward {name!r}", remedy=f"{hint}There are: {', '.join(SHAPINGS)}.")
             if name in _SQL and self.tasks is None:
                 raise TaskError(f"the reward {name!r} needs the environment's tasks")
+        for name, weight in self.weights.items():
+            if isinstance(weight, bool) or not isinstance(weight, (int, float)):
+                raise TaskError(
+                    f"the weight of {name!r} is {weight!r}, which is no number", remedy=f"Write --rewards {name}=0.1."
+                )
         if any(not weight > 0 for weight in self.weights.values()) or sum(self.weights.values()) > LIMIT:
             raise TaskError(
                 f"the weights {dict(self.weights)} must be above 0 and at most {LIMIT} together",

@@ -30,6 +30,15 @@ class Account:
         self.cancelled = 0
         self.failed: Counter[str] = Counter()
 
+    @classmethod
+    def of(cls, trajectories: Iterable[Trajectory]) -> Account:
+        """The account of episodes that are on disk."""
+        booked = list(trajectories)
+        account = cls(trajectory.id for trajectory in booked)
+        for trajectory in booked:
+            account.book(trajectory)
+        return account
+
     @property
     def owed(self) -> int:
         """Episodes that are not on disk yet."""

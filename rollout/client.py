@@ -23,8 +23,9 @@ import os
 import random
 import re
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -97,6 +98,19 @@ class Patience:
     connect: float = 10.0
     silence: float = 300.0
     total: float = 590.0
+
+    def capped(self, other: Patience) -> Patience:
+        """The smaller of both in each respect."""
+        return Patience(
+            **{item.name: min(getattr(self, item.name), getattr(other, item.name)) for item in fields(self)}
+        )
+
+
+STARTUP = Patience(attempts=2, pause=5.0, connect=5.0, silence=10.0, total=25.0)
+"""With the first question to a server, which costs it nothing: nobody should wait long for a run to begin."""
+
+PROBE = Patience(attempts=2, pause=10.0, connect=5.0, silence=120.0, total=150.0)
+"""With the first completion, for which a server may have to load its model."""
 
 
 @dataclass(slots=True)
@@ -191,11 +205,25 @@ class Client:
         # Lone surrogates, which models produce and UTF-8 refuses, pass as escapes.
         return await self._ask("POST", path, json.dumps(body).encode("ascii"), REPLY_LIMIT + expected)
 
+    @asynccontextmanager
+    async def within(self, patience: Patience) -> AsyncIterator[None]:
+        """Ask with less patience for a while; nothing else may be under way."""
+        usual, self.patience = self.patience, self.patience.capped(patience)
+        await self._disconnect()
+        try:
+            yield
+        finally:
+            self.patience = usual
+            await self._disconnect()
+
     async def close(self) -> None:
         """Fail what is under way. May be called twice."""
         self._closed = True
         for work in self._under_way:
             work.cancel()
+        await self._disconnect()
+
+    async def _disconnect(self) -> None:
         http, self._http = self._http, None
         if http is not None:
             await http.aclose()
@@ -237,7 +265,7 @@ class Client:
                     else:
                         return Answer(body, sent - asked, came - sent)
         except TimeoutError as error:
-            remedy = "Look at the server's load, or give it longer (Patience.total)."
+            remedy = "Look at the server's load, and go on with --resume."
             raise self.error(path, f"no answer within {total:g} s", remedy) from error
         raise AssertionError("the last attempt returns or raises")
 
@@ -254,7 +282,7 @@ class Client:
             raise self.error(
                 path,
                 f"the server asks for {after:g} s of patience, more than {patience.pause:g} s",
-                "Wait, and go on with --resume; or raise the limit (Patience.pause).",
+                "Wait, and go on with --resume.",
             ) from passing
         if attempt == patience.attempts:
             raise EngineError(f"{passing.fault} ({attempt} attempts)") from passing

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 from collections.abc import Mapping, Sequence
@@ -27,6 +26,7 @@ from rollout.resume import ResumeError
 from rollout.runner import Scorer, Stage, Stop, Watcher, play
 from rollout.scripted import expert_policy, random_policy
 from rollout.store import Store, Trajectories, read_trajectories
+from rollout.synchronous import run_sync
 from rollout.trajectory import Trajectory
 
 log = logging.getLogger(__name__)
@@ -42,6 +42,7 @@ class Collected:
         trajectories: of the whole folder, earlier calls included.
         complete: whether nothing is owed and nothing was cancelled.
         lineage: of the run, as every episode holds it.
+        signal: by which it was stopped early; None if it was not.
     """
 
     run: Path
@@ -49,6 +50,12 @@ class Collected:
     trajectories: Trajectories
     complete: bool
     lineage: dict[str, Any]
+    signal: int | None = None
+
+    @property
+    def whole(self) -> Account:
+        """The account of the whole folder."""
+        return Account.of(self.trajectories)
 
 
 def collect(
@@ -124,11 +131,11 @@ def collect(
                 keep=_solved if keep == "success" else None,
                 watcher=watcher,
             )
-            asyncio.run(play(stage, jobs, slots=workers, stop=stop))
+            run_sync(play(stage, jobs, slots=workers, stop=stop))
         if not stop.gently.is_set():
             account.check()
         complete = not account.owed and not account.cancelled
-        return Collected(run, account, read_trajectories(run), complete, lineage)
+        return Collected(run, account, read_trajectories(run), complete, lineage, stop.signal)
 
 
 def _lineage(talk: Protocol, policy: Policy, seed: int) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import tempfile
@@ -10,7 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from rollout.store import StoreError
+from rollout.disk import write_remedy
+from rollout.store import StoreError, cannot_write
 
 
 @contextmanager
@@ -46,6 +48,25 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         part.replace(path)
 
 
+def check_writable(folder: Path) -> None:
+    """Refuse a folder that cannot be made or written to, before hours of work end there. Nothing is left behind.
+
+    Raises:
+        StoreError: saying why not.
+    """
+    nearest = folder
+    try:
+        while not nearest.exists() and nearest != nearest.parent:
+            nearest = nearest.parent
+        if not nearest.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+        with tempfile.TemporaryFile(dir=nearest) as file:
+            file.write(b"x" * 4096)
+            file.flush()
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+
+
 @contextmanager
 def _beside(path: Path) -> Iterator[Path]:
     """A scratch folder on the disk of `path`, gone when the block ends."""
@@ -57,7 +78,7 @@ def _beside(path: Path) -> Iterator[Path]:
     except StoreError:
         raise
     except OSError as error:
-        remedy = f"Free room in {path.parent}, or give another path; what was there is unchanged."
+        remedy = f"{write_remedy(error, path)}; what was there is unchanged."
         raise StoreError(f"cannot be written ({error.strerror or error})", where=path, remedy=remedy) from error
     finally:
         if scratch is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -11,6 +12,7 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 from rollout.errors import ModelError
+from rollout.model_files import CONFIGS, check_model_folder, check_tokenizer_folder
 
 if TYPE_CHECKING:
     import torch
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_URL = re.compile(r"[a-z][a-z0-9+.-]*:/|[\w.-]+:\d+(/|$)", re.IGNORECASE)
 DTYPES = ("auto", "float32", "bfloat16", "float16")
 
 
@@ -45,7 +48,10 @@ def load_model(
         chosen: Any = "auto" if place.type != "cpu" else torch.float32
     else:
         chosen = getattr(torch, dtype)
-    tokenizer, found = load_tokenizer(name), _found(name)
+    found = find_model(name)
+    if Path(found).is_dir():
+        check_model_folder(Path(found))
+    tokenizer = load_tokenizer(name)
     try:
         loaded: Any = AutoModelForCausalLM.from_pretrained(
             found, dtype=chosen, output_loading_info=True, trust_remote_code=False
@@ -71,7 +77,9 @@ def load_tokenizer(name: str | Path) -> PreTrainedTokenizerBase:
     """
     from transformers import AutoTokenizer
 
-    found = _found(name)
+    found = find_model(name)
+    if Path(found).is_dir():
+        check_tokenizer_folder(Path(found))
     try:
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(found, trust_remote_code=False)
     except Exception as error:  # whatever a broken file makes a reader raise
@@ -143,11 +151,20 @@ def _device(name: str) -> torch.device:
         raise ModelError(f"no device {name!r}: {reason}", remedy="Leave the device at auto, or say cpu.") from error
 
 
-def _found(name: str | Path) -> str:
-    """The name, after a look at folders: an existing path is never looked for on the hub, nor a path's typing error."""
+def find_model(name: str | Path) -> str:
+    """The name, after a look at folders: an existing path is never looked for on the hub, nor a path's typing error.
+
+    Raises:
+        ModelError: if there is no such folder, it holds no model, the name is a URL, or the hub cannot be reached.
+    """
+    if _URL.match(str(name)):
+        remedy = "Name a folder or a hub name. A server only plays: collect or eval with --model http://HOST:PORT/v1."
+        raise ModelError(
+            "this is a URL, and the model's own weights or tokenizer are needed", where=name, remedy=remedy
+        )
     path = Path(name).expanduser()
     if path.is_dir():
-        if not any((path / file).is_file() for file in ("config.json", "adapter_config.json")):
+        if not any((path / file).is_file() for file in CONFIGS):
             inner = sorted(str(found.parent) for found in path.glob("**/config.json"))
             remedy = f"Did you mean {inner[-1]}?" if inner else "Name a folder written by save_pretrained."
             raise ModelError("the folder holds no model (no config.json)", where=path, remedy=remedy)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from rollout.engine import Sampling
 from rollout.lineage import fingerprint
 from rollout.policy import ModelPolicy, Policy
 from rollout.scripted import ScriptedPolicy, expert_policy, random_policy
+from rollout.synchronous import run_sync
 
 SCRIPTED = ("expert", "gold", "random")
 
@@ -97,7 +97,7 @@ def _served(
         window=window,
         enable_thinking=enable_thinking,
     )
-    return asyncio.run(made)
+    return run_sync(made)
 
 
 def _model(

@@ -140,6 +140,10 @@ class ModelPolicy:
         """Raise a `ModelError` if the model's chat template cannot render this protocol's messages."""
         self._renderer(protocol)
 
+    def prompt_length(self, protocol: Protocol, messages: Sequence[Message]) -> int:
+        """Tokens of an episode's first prompt."""
+        return len(self._renderer(protocol).open(messages))
+
     def player(self, episode: Episode) -> Player:
         return _ModelPlayer(self, episode, self._renderer(episode.protocol))
 

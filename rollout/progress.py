@@ -14,6 +14,7 @@ from rich.text import Text
 
 from rollout.account import Account
 from rollout.episode import Job
+from rollout.progress_lines import ProgressLines
 from rollout.timeline import Timeline
 from rollout.trajectory import Trajectory
 
@@ -28,8 +29,9 @@ FULL = "the engine is full; take a faster one"
 
 
 class LiveProgress:
-    """Watches a run and shows it; a context manager. Where the output is no terminal it draws nothing, and says
-    only at its end where the time of a model that played went.
+    """Watches a run and shows it; a context manager. Where the output is no terminal it says a plain line now and then.
+
+    At its end it says where the time of a model that played went.
 
     Args:
         planned: how many episodes there are to play.
@@ -52,6 +54,8 @@ class LiveProgress:
         console = console or Console(stderr=True)
         self._live = Live(get_renderable=self._draw, console=console, refresh_per_second=4, transient=True)
         self._shown = console.is_terminal
+        self._lines = ProgressLines(self._print)
+        self._lines.begin("episodes", planned)
 
     def waits(self, slot: int, job: Job, cause: str) -> None:
         """The episode in a slot waits for `env` or `model`; "" when it is over."""
@@ -68,11 +72,17 @@ class LiveProgress:
         self._solved += bool(trajectory.success)
         self._failed += trajectory.failure is not None
         self._tokens += sum(len(step.tokens.completion_ids) for step in trajectory.steps if step.tokens)
-        self._bar.update(self._task, completed=account.planned - account.owed, total=account.planned)
+        done = account.planned - account.owed
+        self._bar.update(self._task, completed=done, total=account.planned)
+        if not self._shown:
+            failed = f", failed {self._failed}" if self._failed else ""
+            self._lines.update(done, account.planned, f"solved {self._rate()}{failed}")
 
     def __enter__(self) -> LiveProgress:
         if self._shown:
             self._live.start()
+        else:
+            self._lines.start()
         return self
 
     def __exit__(
@@ -80,16 +90,22 @@ class LiveProgress:
     ) -> None:
         if self._shown:
             self._live.stop()
+        self._lines.stop()
         spent = self._timeline.end()
         spent = replace(spent, wall=spent.playing)  # what comes after the last episode is not playing
         if error is None and spent.busy:
-            self._live.console.print(Text(spent.line(REMEDIES, FULL)), soft_wrap=True)
+            self._print(spent.line(REMEDIES, FULL))
+
+    def _print(self, line: str) -> None:
+        self._live.console.print(Text(line), soft_wrap=True)
+
+    def _rate(self) -> str:
+        return f"{100 * self._solved / self._scored:.1f}%" if self._scored else "-"
 
     def _draw(self) -> RenderableType:
         seconds = max(1e-9, time.monotonic() - self._begun)
-        rate = f"{100 * self._solved / self._scored:.1f}%" if self._scored else "-"
         waiting = ", ".join(f"{count} {cause}" for cause, count in sorted(Counter(self._waits.values()).items()))
-        parts = [f"solved {rate}", f"failed {self._failed}", f"{self._scored / seconds:.1f} episodes/s"]
+        parts = [f"solved {self._rate()}", f"failed {self._failed}", f"{self._scored / seconds:.1f} episodes/s"]
         if self._tokens:
             parts.append(f"{self._tokens / seconds:.0f} tokens/s")
         parts.append(f"waiting for: {waiting or 'nothing'}")

@@ -39,10 +39,12 @@ class Watcher(Protocol):
 
 @dataclass(slots=True)
 class Stop:
-    """How a run is asked to end early: `gently` lets live episodes finish, `now` cancels them."""
+    """How a run is asked to end early: `gently` lets live episodes finish, `now` cancels them. `signal` is the signal
+    that asked first; None if none did."""
 
     gently: asyncio.Event = field(default_factory=asyncio.Event)
     now: asyncio.Event = field(default_factory=asyncio.Event)
+    signal: int | None = None
 
     def ask(self) -> None:
         """Once for gently, twice for now."""
@@ -232,13 +234,18 @@ async def cancel_on(event: asyncio.Event, tasks: list[asyncio.Task[None]]) -> No
         task.cancel()
 
 
+def _received(stop: Stop, number: int) -> None:
+    stop.signal = stop.signal or number
+    stop.ask()
+
+
 @contextmanager
 def on_signals(stop: Stop) -> Iterator[None]:
     loop = asyncio.get_running_loop()
     installed = []
     for number in (signal.SIGINT, signal.SIGTERM):
         with suppress(NotImplementedError, RuntimeError, ValueError):  # not the main thread: its owner handles signals
-            loop.add_signal_handler(number, stop.ask)
+            loop.add_signal_handler(number, _received, stop, number)
             installed.append(number)
     try:
         yield

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from envs import BackendError
 from envs.protocol import Protocol
 from rollout.chat import ChatPolicy
-from rollout.client import Client, Refused
+from rollout.client import PROBE, STARTUP, Client, Refused
 from rollout.engine import EngineError, Sampling
 from rollout.engines.openai import PATH, OpenAIEngine
 from rollout.errors import ModelError
@@ -78,8 +78,10 @@ async def served_policy(
         ModelError: if it has no such model, has no token ids where `mode` wants them, or there is no tokenizer.
     """
     try:
-        served = await find_model(client, model)
-        why_not = "" if mode == "messages" else await _lacks_tokens(client, served, sampling)
+        async with client.within(STARTUP):
+            served = await find_model(client, model)
+        async with client.within(PROBE):
+            why_not = "" if mode == "messages" else await _lacks_tokens(client, served, sampling)
         if tokenizer is None and not why_not:
             why_not = "they need --tokenizer, a folder or a name on the hub"
         if mode == "messages" or (mode == "auto" and why_not):
@@ -181,7 +183,7 @@ def _by_tokens(
 
     limits = [limit for limit in (max_length, served.max_length) if limit]
     if not limits:
-        remedy = "Say how long the model's context is (max_length)."
+        remedy = "Say how long the model's context is (--max-length)."
         raise ModelError("the server does not say how long its context is", where=served.name, remedy=remedy)
     engine = OpenAIEngine(client, served.name, max_length=min(limits))
     words: Any = load_tokenizer(tokenizer)

@@ -13,15 +13,21 @@ What is guarded against, and how:
 from __future__ import annotations
 
 import fcntl
+import json
 import logging
 import os
+import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import IO
 
 from envs import EnvError
+from envs.installation import command, update
 from rollout.codec import CodecError, NewerSchema, decode, encode
+from rollout.disk import read_remedy, write_remedy
 from rollout.trajectory import Trajectory
 
 PRIVATE = 0o700
@@ -68,7 +74,7 @@ class Store:
         except OSError as error:
             if isinstance(error, StoreError):
                 raise
-            raise _cannot_write(self.path, error) from error
+            raise cannot_write(self.path, error) from error
 
     def append(self, *trajectories: Trajectory) -> None:
         """Write episodes; when this returns they are on disk.
@@ -82,14 +88,14 @@ class Store:
             self._file.flush()
             os.fsync(self._file.fileno())
         except OSError as error:
-            raise _cannot_write(self.path, error) from error
+            raise cannot_write(self.path, error) from error
 
     def close(self) -> None:
         """Close the file and give up the lock. May be called twice."""
         try:
             self._file.close()
         except OSError as error:
-            raise _cannot_write(self.path, error) from error
+            raise cannot_write(self.path, error) from error
 
     def _lock(self) -> None:
         try:
@@ -115,25 +121,60 @@ def scan(run: str | Path) -> Iterator[tuple[str, Trajectory | BadLine]]:
         run: the run's folder, its `episodes` folder, or one file.
 
     Raises:
-        StoreError: if there are no episodes, or a newer version wrote them.
+        StoreError: if there are no episodes, they cannot be read, or a newer version wrote them.
     """
-    files = _files(Path(run))
-    if not files:
-        raise StoreError("there are no episodes", where=run, remedy="Make some: train-agent collect -o FOLDER.")
-    for path in files:
-        with path.open("rb") as file:
-            for number, raw in enumerate(file, start=1):
-                if not raw.strip():
-                    continue
-                place = f"{path.parent.name}/{path.name}:{number}"
-                try:
-                    yield place, decode(raw.decode("ascii"))
-                except NewerSchema as error:
-                    remedy = "Update: pip install --upgrade train-agent."
-                    raise StoreError(str(error), where=f"{path}:{number}", remedy=remedy) from error
-                except (CodecError, UnicodeDecodeError) as error:
-                    torn = "" if raw.endswith(b"\n") else "torn at the end of the file: "
-                    yield place, BadLine(path, number, f"{torn}{error}")
+    for path in _files(Path(run)):
+        try:
+            with path.open("rb") as file:
+                lines = (one for one in enumerate(file, start=1) if one[1].strip())
+                for position, (number, raw) in enumerate(lines):
+                    yield f"{path.parent.name}/{path.name}:{number}", _read(path, number, raw, first=position == 0)
+        except OSError as error:
+            if isinstance(error, StoreError):
+                raise
+            remedy = read_remedy(error, path)
+            raise StoreError(f"cannot be read ({error.strerror})", where=path, remedy=remedy) from error
+
+
+def _read(path: Path, number: int, raw: bytes, *, first: bool) -> Trajectory | BadLine:
+    try:
+        return decode(raw.decode("ascii"))
+    except NewerSchema as error:
+        raise StoreError(str(error), where=f"{path}:{number}", remedy=update()) from error
+    except (CodecError, UnicodeDecodeError) as error:
+        kind = _foreign(path, raw) if first else None
+        if kind is not None:
+            remedy = f"Name a folder that {command('collect')} has written."
+            raise StoreError(f"holds {kind}, not episodes of this package", where=path, remedy=remedy) from error
+        torn = "" if raw.endswith(b"\n") or _is_json(raw) else "torn at the end of the file: "
+        return BadLine(path, number, f"{torn}{error}")
+
+
+_FOREIGN = {
+    "conversations": "ShareGPT conversations",
+    "messages": "chat messages",
+    "chosen": "preference pairs",
+    "prompt": "prompts",
+}
+"""Data of others, by a key of their rows."""
+
+
+def _foreign(path: Path, first: bytes) -> str | None:
+    """What a file of another format holds, where it is known: rows in lines, or one JSON list."""
+    plain: object = None
+    with suppress(ValueError, RecursionError, OSError):
+        plain = json.loads(path.read_bytes() if first.lstrip().startswith(b"[") else first)
+    row = plain[0] if isinstance(plain, list) and plain else plain
+    if not isinstance(row, dict) or "schema" in row:
+        return None
+    return next((name for key, name in _FOREIGN.items() if key in row), None)
+
+
+def _is_json(raw: bytes) -> bool:
+    with suppress(ValueError, RecursionError):
+        json.loads(raw)
+        return True
+    return False
 
 
 class Trajectories(list[Trajectory]):
@@ -182,12 +223,39 @@ def read_trajectories(run: str | Path) -> Trajectories:
 
 
 def _files(run: Path) -> list[Path]:
-    if run.is_file():
-        return [run]
-    folder = run / "episodes" if (run / "episodes").is_dir() else run
-    return sorted(folder.glob("*.jsonl"))
+    """The files with a run's episodes.
+
+    Raises:
+        StoreError: if there are none; it tells a URL, a folder that is not there and one without episodes apart.
+    """
+    if re.match(r"[a-z][a-z0-9+.-]*:/", str(run)):
+        what = "this is a URL, and episodes are read from a folder of this machine"
+        raise StoreError(what, where=run, remedy="Download the run, and name its folder.")
+    try:
+        if run.is_file():
+            return [run]
+        folder = run / "episodes" if (run / "episodes").is_dir() else run
+        files = sorted(folder.glob("*.jsonl"))
+        missing = not run.exists()
+        near = _nearest(run, missing=missing)
+    except OSError as error:
+        remedy = read_remedy(error, run)
+        raise StoreError(f"cannot be read ({error.strerror})", where=run, remedy=remedy) from error
+    if files:
+        return files
+    what = "there is no such folder" if missing else "there are no episodes"
+    advice = f"Did you mean {near}?" if near else f"Make some: {command('collect', '-o', 'FOLDER')}."
+    raise StoreError(what, where=run, remedy=advice)
 
 
-def _cannot_write(path: Path, error: OSError) -> StoreError:
-    remedy = "Free room on the disk, or give another folder with -o; then go on with --resume."
+def _nearest(run: Path, *, missing: bool) -> Path | None:
+    """The run that may have been meant: one of a similar name beside a path that is not there, or one inside."""
+    if missing:
+        names = [folder.name for folder in run.parent.glob("*") if folder.is_dir()]
+        return next((run.parent / name for name in get_close_matches(run.name, names, n=1)), None)
+    return next((folder.parent for folder in sorted(run.glob("*/episodes"))), None)
+
+
+def cannot_write(path: Path, error: OSError) -> StoreError:
+    remedy = f"{write_remedy(error, path)} with -o; then go on with --resume."
     return StoreError(f"cannot be written ({error.strerror})", where=path, remedy=remedy)

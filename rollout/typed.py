@@ -5,7 +5,7 @@ from __future__ import annotations
 import types
 import typing
 from collections.abc import Callable
-from dataclasses import is_dataclass
+from dataclasses import fields, is_dataclass
 from functools import cache
 from typing import Any
 
@@ -24,8 +24,9 @@ def check_types(record: Any) -> None:
 
 
 @cache
-def _checks(cls: type) -> dict[str, Check]:
-    return {name: _check(hint) for name, hint in typing.get_type_hints(cls).items() if name in cls.__dataclass_fields__}
+def _checks(cls: Any) -> dict[str, Check]:
+    hints = typing.get_type_hints(cls)
+    return {field.name: _check(hints[field.name]) for field in fields(cls)}
 
 
 def _check(hint: Any) -> Check:
@@ -45,8 +46,18 @@ def _check(hint: Any) -> Check:
             type(value) is dict and all(isinstance(key, str) and holds(item) for key, item in value.items())
         )
     if is_dataclass(hint):
-        return lambda value: isinstance(value, hint) and check_types(value) is None  # type: ignore[func-returns-value]
+        return _record(hint)
     return _plain(hint)
+
+
+def _record(cls: Any) -> Check:
+    def is_valid(value: Any) -> bool:
+        if not isinstance(value, cls):
+            return False
+        check_types(value)
+        return True
+
+    return is_valid
 
 
 def _sequence(hint: Any) -> Check:

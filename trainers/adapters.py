@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from envs.installation import pip_install
 from rollout.loading import best_device
 from trainers.errors import TrainingError
 
@@ -135,7 +136,7 @@ def _quantize(model: PreTrainedModel) -> None:
     except (ImportError, RuntimeError, OSError) as error:  # its libraries may be there and not load
         raise TrainingError(
             f"4 bits need bitsandbytes, which does not load ({error})",
-            remedy="Type: pip install bitsandbytes; or train without quantisation.",
+            remedy=f"Type: {pip_install('bitsandbytes')}; or train without quantisation.",
         ) from error
     place = best_device()
     output = model.get_output_embeddings()  # type: ignore[no-untyped-call]

@@ -81,6 +81,7 @@ def trl_settings(kind: type[Settings], values: dict[str, Any]) -> Settings:
     """
     try:
         made: Any = kind(**values)
+        _try_optimizer(made)
         # transformers takes all GPUs that it sees for its own, and TRL refuses that: the others are the engines'.
         _ = made.device
     except (TypeError, ValueError) as error:
@@ -89,6 +90,26 @@ def trl_settings(kind: type[Settings], values: dict[str, Any]) -> Settings:
     made._n_gpu = min(1, made._n_gpu)
     settings: Settings = made
     return settings
+
+
+def _try_optimizer(settings: Any) -> None:
+    """Make the optimizer and its schedule for a single weight: they refuse what the configuration lets pass.
+
+    Raises:
+        TypeError, ValueError: as they do.
+    """
+    import torch
+    from transformers import Trainer, get_scheduler
+
+    kind, options = Trainer.get_optimizer_cls_and_kwargs(settings)
+    optimizer = kind([torch.nn.Parameter(torch.zeros(1))], **options)
+    get_scheduler(
+        settings.lr_scheduler_type,
+        optimizer,
+        num_warmup_steps=1,
+        num_training_steps=2,
+        scheduler_specific_kwargs=dict(settings.lr_scheduler_kwargs or {}),
+    )
 
 
 def quiet() -> None:

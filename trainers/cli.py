@@ -6,6 +6,7 @@ import argparse
 import importlib
 import os
 import select
+import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-EXIT_DONE, EXIT_FAILED, EXIT_USAGE = 0, 1, 2
+EXIT_DONE, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +100,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run `train-agent ARGV`.
 
     Returns:
-        0 done, 1 the work failed, 2 wrong usage.
+        0 done, 1 the work failed, 2 wrong usage, 130 interrupted by Ctrl-C.
     """
     try:
         code = _dispatch(list(sys.argv[1:] if argv is None else argv))
         sys.stdout.flush()
         return code
+    except KeyboardInterrupt:  # while modules are imported
+        return EXIT_INTERRUPTED
     except BrokenPipeError:
         if _is_read():
             raise
@@ -150,9 +153,20 @@ def _run(command: Command, words: Sequence[str]) -> int:
     except EnvError as error:
         print(f"train-agent {command.name}: {error}", file=sys.stderr)
         return EXIT_USAGE if error.wrong_usage else EXIT_FAILED
+    except OSError as error:
+        if error.filename is None or isinstance(error, BrokenPipeError):
+            raise
+        print(f"train-agent {command.name}: {error.filename}: {error.strerror}. {_remedy(error)}", file=sys.stderr)
+        return EXIT_FAILED
     except KeyboardInterrupt:
         print(f"\ntrain-agent {command.name}: interrupted", file=sys.stderr)
-        return EXIT_FAILED
+        return EXIT_INTERRUPTED
+
+
+def _remedy(error: OSError) -> str:
+    from rollout.disk import read_remedy
+
+    return read_remedy(error, str(error.filename))
 
 
 def _is_read() -> bool:
@@ -204,14 +218,15 @@ def _load(name: str) -> Any:
 
 
 def _overview() -> str:
+    typed = _typed()
     width = max(len(command.name) for command in COMMANDS)
     lines = [f"  {command.name:<{width}}  {command.summary}" for command in COMMANDS]
-    examples = [f"  {command.example}" for command in COMMANDS]
+    examples = [f"  {command.example.replace('train-agent', typed, 1)}" for command in COMMANDS]
     return "\n".join(
         [
             "train-agent: make a small language model a good agent, and know by how much",
             "",
-            "usage: train-agent COMMAND [options]     (options of a command: train-agent COMMAND --help)",
+            f"usage: {typed} COMMAND [options]     (options of a command: {typed} COMMAND --help)",
             "",
             "commands:",
             *lines,
@@ -222,8 +237,18 @@ def _overview() -> str:
     )
 
 
+def _typed() -> str:
+    """This command as it was called, by its name alone where that is on PATH; see `envs.installation.command`, which
+    would import an environment for `--help`."""
+    program = Path(sys.argv[0])
+    if program.name == "train_agent.py":
+        return f"{sys.executable} -m train_agent"
+    off_path = program.name == "train-agent" and shutil.which("train-agent") != str(program.absolute())
+    return str(program) if off_path else "train-agent"
+
+
 def _unknown(word: str) -> int:
     near = get_close_matches(word, [command.name for command in COMMANDS], n=1, cutoff=0.4)
     hint = f" Did you mean {near[0]!r}?" if near else ""
-    print(f"train-agent: unknown command {word!r}.{hint} `train-agent --help` lists them.", file=sys.stderr)
+    print(f"train-agent: unknown command {word!r}.{hint} `{_typed()} --help` lists them.", file=sys.stderr)
     return EXIT_USAGE

@@ -17,6 +17,7 @@ from rich.text import Text
 from eval.history import Record, flat, number
 from rollout.account import Account
 from rollout.episode import Job
+from rollout.progress_lines import ProgressLines
 from rollout.spent import Spent
 from rollout.trajectory import Trajectory
 
@@ -36,8 +37,9 @@ FULL = "the engine is full; take a faster one, or more of them (--ray auto --eng
 class TrainingDisplay:
     """Shows a training run; a context manager, and a watcher of the episodes that are played in it.
 
-    On a terminal it draws; elsewhere it prints a line an iteration. At the end it says where the time went. Records
-    that it is given before it is entered are an earlier session's, and not printed again.
+    On a terminal it draws; elsewhere it prints a line an iteration, and one every half minute in between. At the end it
+    says where the time went. Records that it is given before it is entered are an earlier session's, and not printed
+    again.
 
     Args:
         iterations: how many there are to do.
@@ -58,6 +60,7 @@ class TrainingDisplay:
         self._held_out: dict[str, Record] = {}
         self._seconds: Counter[str] = Counter()
         self._spent = Spent()
+        self._lines = ProgressLines(lambda line: self._print(Text(line)), tenths=False)
         # Kept on the screen at its end: it holds the run's last figures.
         self._live = Live(get_renderable=self._draw, console=self._console, refresh_per_second=4)
 
@@ -69,6 +72,7 @@ class TrainingDisplay:
             planned: how many episodes it plays; None where it plays none, or nobody knows.
         """
         self._waits.clear()
+        self._lines.begin(name, planned)
         self._planned = planned or 0
         self._ended = self._solved = self._scored = 0
         self._bar.reset(self._phase, visible=True, description=name, note="")
@@ -113,11 +117,14 @@ class TrainingDisplay:
         # The account may be of the whole run, and dynamic sampling plans more episodes as it goes.
         total = max(self._planned, self._ended + account.owed)
         self._bar.update(self._phase, completed=self._ended, total=total)
+        self._lines.update(self._ended, total, self._solved_share())
 
     def __enter__(self) -> TrainingDisplay:
         self._begun = time.monotonic()
         if self._console.is_terminal:
             self._live.start()
+        else:
+            self._lines.start()
         return self
 
     def __exit__(
@@ -126,6 +133,7 @@ class TrainingDisplay:
         self._bar.update(self._phase, visible=False)
         if self._console.is_terminal:
             self._live.stop()
+        self._lines.stop()
         if error is None and self._spent.playing:
             self._print(Text(self._spent.line(REMEDIES, FULL)))
 
@@ -153,12 +161,14 @@ class TrainingDisplay:
     def _draw(self) -> RenderableType:
         if self._scored:
             waiting = ", ".join(f"{count} wait for {cause}" for cause, count in sorted(Counter(self._causes()).items()))
-            solved = f"solved {100 * self._solved / self._scored:.1f}%"
-            self._bar.update(self._phase, note="  ".join(part for part in (solved, waiting) if part))
+            self._bar.update(self._phase, note="  ".join(part for part in (self._solved_share(), waiting) if part))
         table = Table.grid(padding=(0, 3))
         for name, value in self._rows():
             table.add_row(Text(name, style="dim"), Text(value))
         return Group(self._bar, table)
+
+    def _solved_share(self) -> str:
+        return f"solved {100 * self._solved / self._scored:.1f}%" if self._scored else ""
 
     def _causes(self) -> list[str]:
         return list(self._waits.values())  # a copy: episodes go on in another thread

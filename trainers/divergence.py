@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from statistics import median
 
+from envs.installation import command
 from eval.history import Record, number
 from trainers.errors import TrainingError
 
@@ -140,7 +141,7 @@ class Watchdog:
                 "held-out success falls while the reward rises",
                 f"{100 * value:.1f}% after {100 * best.value:.1f}%, with the reward at {here.reward:.2f} after "
                 f"{before:.2f}",
-                "Keep the best checkpoint; look at episodes (train-agent view) for rewards that are not earned; then "
+                f"Keep the best checkpoint; look at episodes ({command('view')}) for rewards that are not earned; then "
                 "try more training tasks, fewer updates on the same episodes, or a higher beta.",
             )
 
@@ -152,9 +153,9 @@ def _refuse_nan(record: Record, fatal: Iterable[str]) -> None:
             raise TrainingError(
                 f"the {name} is {value}",
                 where=f"iteration {record['iteration']}",
-                remedy="Begin another run from its last checkpoint (train-agent train --config RUN/config.yaml --model "
-                "RUN/checkpoints/... -o OTHER) with a lower --learning-rate, a smaller --max-grad-norm, or --no-bf16, "
-                "which computes in float32.",
+                remedy=f"Begin another run from its last checkpoint ({command('train', '--config', 'RUN/config.yaml')} "
+                "--model RUN/checkpoints/... -o OTHER) with a lower --learning-rate, a smaller --max-grad-norm, or "
+                "--no-bf16, which computes in float32.",
             )
 
 

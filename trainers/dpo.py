@@ -80,7 +80,10 @@ class EpisodeDPOTrainer(WholeUpdates, DPOTrainer):
         callbacks: list[TrainerCallback] | None = None,
     ) -> None:
         if not pairs.rows:
-            remedy = "Play each task several times (--per-task 8), or tasks that are solved sometimes but not always"
+            remedy = (
+                "Play each task several times (--num-generations 8, or collect with --per-task 8), or tasks that "
+                "are solved sometimes but not always"
+            )
             raise no_rows("no pair of episodes", pairs.left_out, remedy)
         refuse_by_cut(args, _BY_CUT)
         args = copy.copy(args)

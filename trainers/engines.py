@@ -21,6 +21,7 @@ from rollout.errors import ModelError
 from rollout.loading import best_device, load_model, load_tokenizer
 from rollout.policy import ModelPolicy
 from rollout.rendering import Renderer, renderers
+from rollout.synchronous import run_sync
 from trainers.start import Start
 
 if TYPE_CHECKING:
@@ -189,9 +190,9 @@ def _vllm(
     try:
         # The engine has loaded the model alone; the adapter comes with the first sync.
         with model.disable_adapter() if config.use_peft else nullcontext():  # type: ignore[operator]
-            tolerance = asyncio.run(measured_tolerance(engine, score, prompt, dtype))
+            tolerance = run_sync(measured_tolerance(engine, score, prompt, dtype))
     except EngineError as error:
-        asyncio.run(engine.close())
+        run_sync(engine.close())
         raise ModelError(str(error), where=path, remedy="Train with --engine hf.") from error
     kept: list[tempfile.TemporaryDirectory[str]] = []
 

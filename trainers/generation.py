@@ -8,10 +8,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from envs.installation import command
 from rollout.account import Account
 from rollout.episode import Job
 from rollout.rollouts import Rollouts
 from rollout.runner import Stop, Watcher
+from rollout.synchronous import run_sync
 from rollout.trajectory import Trajectory
 from trainers.background import PATIENCE
 from trainers.errors import TrainingError
@@ -120,7 +122,7 @@ class Generation:
         Raises:
             TimeoutError: if it does not take them.
         """
-        asyncio.run(asyncio.wait_for(self.rollouts.sync(), PATIENCE))
+        run_sync(asyncio.wait_for(self.rollouts.sync(), PATIENCE))
 
     def state(self) -> dict[str, Any]:
         """What a checkpoint keeps, as JSON."""
@@ -135,7 +137,7 @@ class Generation:
 
     def close(self) -> None:
         """Give the rollouts back."""
-        asyncio.run(self.rollouts.close())
+        run_sync(self.rollouts.close())
 
     def _ended(self, jobs: list[Job]) -> list[Trajectory]:
         known = [self._stored.pop(job.id) for job in jobs if job.id in self._stored]
@@ -149,7 +151,7 @@ class Generation:
         stage.account.expect(job.id for job in jobs)
         self.rollouts.stage = replace(stage, watcher=tap)
         try:
-            asyncio.run(self.rollouts.play(jobs, stop=stop))
+            run_sync(self.rollouts.play(jobs, stop=stop))
         finally:
             self.rollouts.stage = stage
         if stop.gently.is_set():
@@ -180,7 +182,7 @@ def _without_score(played: Played) -> TrainingError:
     first = next((episode.failure.message for episode in played.episodes if episode.failure), "")
     return TrainingError(
         f"none of {len(played.episodes)} episodes could be scored ({_listed(kinds)}; the first: {first})",
-        remedy="Mend what failed (train-agent collect with the same options shows it), then go on with --resume.",
+        remedy=f"Mend what failed ({command('collect')} with the same options shows it), then go on with --resume.",
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import suppress
 from dataclasses import asdict
 
@@ -11,6 +10,7 @@ from eval.history import read_metrics
 from eval.protocols import EvalProtocol
 from eval.result import Result
 from rollout.engine import Sampling
+from rollout.synchronous import run_sync
 from trainers.session import Session
 from trainers.stop_request import Stopped
 
@@ -49,7 +49,7 @@ def score(session: Session, name: str, split: str, count: int) -> Result:
             watcher=session.display,
             stop=session.stop.stop(),
         )
-        asyncio.run(session.rest())
+        run_sync(session.rest())
     if not done.collected.complete:
         raise Stopped
     return done.result

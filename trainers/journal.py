@@ -16,7 +16,7 @@ from typing import IO, Any
 
 from eval.history import METRICS, Record, flat, read_metrics
 from rollout.files import atomic_file
-from rollout.store import PRIVATE, StoreError
+from rollout.store import PRIVATE, cannot_write
 from trainers.trackers import Trackers
 
 _NOT_TRACKED = ("kind", "iteration", "time")
@@ -57,7 +57,7 @@ class Journal:
             self._file.flush()
             os.fsync(self._file.fileno())
         except OSError as error:
-            raise _cannot_write(self.path, error) from error
+            raise cannot_write(self.path, error) from error
         self._tell(record)
 
     def rewind(self, iteration: int) -> None:
@@ -98,7 +98,7 @@ class Journal:
                 if file.read(1) != b"\n":
                     file.write(b"\n")
         except OSError as error:
-            raise _cannot_write(self.path, error) from error
+            raise cannot_write(self.path, error) from error
         return file
 
     def _tell(self, record: Record) -> None:
@@ -117,8 +117,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _cannot_write(path: Path, error: OSError) -> StoreError:
-    remedy = "Free room on the disk, or give another folder with -o; then go on with --resume."
-    return StoreError(f"cannot be written ({error.strerror})", where=path, remedy=remedy)

@@ -90,13 +90,8 @@ def arguments(config: TrainConfig, folder: str) -> GRPOConfig:
         "beta": config.beta or 0.0,
         "epsilon": low,
         # CISPO's bound is of the ratio itself.
-<<<<<<< HEAD
         "epsilon_high": high + (1.0 if loss_type == "cispo" else 0.0),
-        # The distribution that is trained is the one that was sampled from.
-=======
-        "epsilon_high": config.epsilon_high + (1.0 if loss_type == "cispo" else 0.0),
         # The distribution that is trained is the one that was sampled from, truncation apart.
->>>>>>> 86bbb04 (Record and compare the log-probabilities that tokens are drawn by)
         "temperature": config.temperature,
         "top_p": config.top_p,
         "disable_dropout": True,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import copy
 import os
 from contextlib import ExitStack
@@ -29,6 +28,7 @@ from rollout.rendering import renderers
 from rollout.rollouts import LocalRollouts, Rollouts
 from rollout.runner import Stage
 from rollout.store import Store
+from rollout.synchronous import run_sync
 from rollout.timeline import Timeline
 from trainers.ahead import Ahead
 from trainers.algorithms import GROUP_RELATIVE
@@ -47,6 +47,7 @@ from trainers.run_folder import check_folder, claim
 from trainers.run_state import Standing
 from trainers.session import Session
 from trainers.start import Start, find_start
+from trainers.startup import check_first_episode, check_training
 from trainers.stop_request import StopRequest
 from trainers.tasks import TaskOrder
 from trainers.trackers import reserve_folder
@@ -66,13 +67,15 @@ def open_session(config: TrainConfig, folder: Path) -> Session:
         remedy = "Start it without a launcher; further GPUs sample for it with --ray auto --engines N."
         raise TrainingError("a run has one training process, and there are several", remedy=remedy)
     check_folder(config, folder)
+    named = model_path(model_name(config))
+    check_training(config, named, folder)
     with ExitStack() as undo:
         env = open_training_env(config)
         undo.callback(env.close)
         talk = env.protocol(config.protocol)
+        check_first_episode(env, talk)
         scorer = Mixture(config.rewards, env.tasks)
         fp16 = _checked(config, folder, env, talk).fp16
-        named = model_path(model_name(config))
         start = find_start(named, folder, keep_adapter=config.use_peft, resume=config.resume)
         if config.engine.startswith("vllm"):
             choose_engine("vllm", start.model)
@@ -83,12 +86,13 @@ def open_session(config: TrainConfig, folder: Path) -> Session:
         journal = Journal(folder, config.report_to)
         undo.callback(journal.close)
         served = open_engine(config, start.model, model, tokenizer, folder)
-        undo.callback(lambda: asyncio.run(served.engine.close()))
-        undo.callback(lambda: asyncio.run(served.scored.close()))
+        undo.callback(lambda: run_sync(served.engine.close()))
+        undo.callback(lambda: run_sync(served.scored.close()))
         display = TrainingDisplay(config.iterations)
         timeline = Timeline(display)
         player, scored = _policies(config, served, model, tokenizer)
         player.check(talk)
+        check_first_episode(env, talk, player)
         lineage = _lineage(config, env, talk, player)
         stage = Stage(env, player, talk, store, Account(()), lineage=lineage, scorer=scorer, watcher=timeline)
         order = TaskOrder(env.tasks, config.num_generations, config.seed, by_success=config.curriculum == "success")

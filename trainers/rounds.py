@@ -15,6 +15,7 @@ from typing import Any
 from configs import TrainConfig
 from configs.common import thinking
 from envs.errors import DataError
+from envs.installation import command
 from rollout import read_trajectories
 from rollout.store import StoreError
 from rollout.trajectory import Trajectory
@@ -127,7 +128,9 @@ def episodes_of(
         return conversations_of(source, held_out, data)
     episodes = list(read_trajectories(source))
     if not episodes:
-        raise StoreError("there are no episodes", where=source, remedy="Make some: train-agent collect -o FOLDER.")
+        raise StoreError(
+            "there are no episodes", where=source, remedy=f"Make some: {command('collect', '-o', 'FOLDER')}."
+        )
     refuse_evaluation_tasks(episodes, held_out, where=source)
     for key, name, wanted in (("env", "id", env), ("protocol", "name", talk)):
         found = sorted({str(one.lineage[key][name]) for one in episodes if key in one.lineage} - {wanted})

@@ -7,7 +7,6 @@ from them, and `finish` records it; `trainers.held_out` evaluates and says wheth
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 import time
 from collections.abc import Callable, Coroutine, Iterator
@@ -22,6 +21,7 @@ from rollout.engine import EngineError
 from rollout.host import describe
 from rollout.policy import Policy
 from rollout.rollouts import Rollouts
+from rollout.synchronous import run_sync
 from rollout.timeline import Timeline
 from rollout.trajectory import Trajectory
 from trainers.ahead import Ahead
@@ -102,7 +102,7 @@ class Session:
         self.display.phase("wait" if ahead else "play", self.config.tasks * self.config.num_generations)
         with self.timed("wait" if ahead else "play"):
             played = self.generation.play()
-            asyncio.run(self.rest())
+            run_sync(self.rest())
         if self.config.smoke:
             played = with_demonstrations(played, self.tokenizer, self.rollouts.stage.protocol)
         self.display.phase("train")
@@ -280,7 +280,7 @@ class Session:
         """Give everything back."""
         self.journal.close()
         self.generation.close()
-        asyncio.run(self.scored.close())
+        run_sync(self.scored.close())
         self.rollouts.stage.store.close()
         self.env.close()
 

@@ -22,6 +22,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
 
+from envs.installation import pip_install
 from rollout.lineage import fingerprint
 from trainers.errors import TrackerError
 
@@ -76,17 +77,14 @@ class Trackers:
         self._live.clear()
 
     def _open(self, name: str, run: Path) -> None:
-        if name not in _TRACKERS:
-            near = get_close_matches(name, [*_TRACKERS, "none"], n=1, cutoff=0.4)
-            hint = f"Did you mean {near[0]!r}? " if near else ""
-            raise TrackerError(f"unknown tracker {name!r}", remedy=f"{hint}There are: {', '.join(_TRACKERS)}, none.")
+        check_names([name])
         with self._guarded(name):
             try:
                 self._live[name] = _TRACKERS[name](run)
             except ModuleNotFoundError as error:
                 if (error.name or "").partition(".")[0] != name:
                     raise
-                remedy = f"Install it: pip install {name}; or leave it out of report_to."
+                remedy = f"Install it: {pip_install(name)}; or leave it out of --report-to."
                 raise TrackerError(f"{name} is not installed", remedy=remedy) from error
 
     @contextmanager
@@ -170,6 +168,19 @@ class _Trackio:
 
     def close(self) -> None:
         """Every record is in the database already."""
+
+
+def check_names(names: Sequence[str]) -> None:
+    """Refuse what is no tracker.
+
+    Raises:
+        TrackerError: naming the nearest.
+    """
+    for name in names:
+        if name not in (*_TRACKERS, "none"):
+            near = get_close_matches(name, [*_TRACKERS, "none"], n=1, cutoff=0.4)
+            hint = f"Did you mean {near[0]!r}? " if near else ""
+            raise TrackerError(f"unknown tracker {name!r}", remedy=f"{hint}There are: {', '.join(_TRACKERS)}, none.")
 
 
 def reserve_folder(names: Sequence[str], run: Path) -> None:

@@ -14,6 +14,7 @@ import re
 from dataclasses import dataclass
 
 from envs.errors import DataError
+from envs.installation import install
 
 _COMMENT = re.compile(r";[^\n]*")
 _TASK = re.compile(r'"rhs"\s*:\s*"(Your task is to: (?:[^"\\\n]|\\.)*)"')
@@ -23,6 +24,11 @@ _MARKUP = re.compile(r'[;|"<>\[\]#{}\t\n\\]')
 
 class ForeignGameError(DataError):
     """A game whose domain, grammar, household or goal our engine does not know. TextWorld itself may play it."""
+
+
+def use_textworld() -> str:
+    """The remedy for a `ForeignGameError`."""
+    return f"Play it in TextWorld with --env-args backend=textworld (which needs `{install('alfworld')}`)."
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +130,6 @@ def recognise(domain: str, grammar: str) -> Dialect:
     if print_ not in FINGERPRINTS:
         raise ForeignGameError(
             f"no known dialect has this domain and grammar (fingerprint {print_})",
-            remedy="Play it in TextWorld with backend='textworld' (`pip install 'train-agent[alfworld]'`).",
+            remedy=use_textworld(),
         )
     return DIALECTS[FINGERPRINTS[print_]]

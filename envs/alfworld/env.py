@@ -18,7 +18,7 @@ from envs.alfworld.game import Game
 from envs.alfworld.play import Play
 from envs.alfworld.prompts import INSTRUCTIONS
 from envs.alfworld.protocols import PROTOCOLS, AgentBenchFC, AgentBenchV02, VerlAgent
-from envs.alfworld.textworld import INSTALL, TextWorldPlay
+from envs.alfworld.textworld import TextWorldPlay, install_textworld
 from envs.base import Info, Outcome, TextEnv, Tool
 from envs.errors import BackendError, TaskError
 from envs.protocol import Protocol
@@ -177,7 +177,7 @@ class ALFWorldEnv(TextEnv[Any]):
         first = foreign[0].path if foreign else None
         if find_spec("textworld") is None or find_spec("alfworld") is None:
             why = f"{len(foreign)} games are of an unknown dialect" if foreign else "backend is textworld"
-            raise BackendError(f"{why}, and TextWorld is not installed", where=first, remedy=INSTALL)
+            raise BackendError(f"{why}, and TextWorld is not installed", where=first, remedy=install_textworld())
         if foreign and not self._all_in_textworld:
             logger.warning("%d games are of an unknown dialect and played by TextWorld, as %s", len(foreign), first)
         self.in_process = False

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from envs.alfworld.dialects import DIALECTS, ForeignGameError, recognise, split_task
+from envs.alfworld.dialects import DIALECTS, ForeignGameError, recognise, split_task, use_textworld
 from envs.alfworld.goal import Goal
 from envs.alfworld.pddl import parse_problem
 from envs.alfworld.play import Play
@@ -18,7 +18,6 @@ from envs.alfworld.world import World, build_world
 from envs.errors import DataError
 
 FETCH_AGAIN = "Fetch the games again with `alfworld-download`, or delete the file."
-USE_TEXTWORLD = "Play it with backend='textworld' (`pip install 'train-agent[alfworld]'`)."
 _TEXTS = ("pddl_domain", "grammar", "pddl_problem")
 
 
@@ -112,7 +111,7 @@ def load_game(path: str | Path) -> Game:
     try:
         game = _parse(data["pddl_domain"], data["grammar"], data["pddl_problem"], _walkthrough(data))
     except ForeignGameError as error:
-        raise ForeignGameError(error.what, where=path, remedy=USE_TEXTWORLD) from None
+        raise ForeignGameError(error.what, where=path, remedy=use_textworld()) from None
     except DataError as error:
         raise DataError(error.what, where=path, remedy=FETCH_AGAIN) from None
     return replace(game, path=path)

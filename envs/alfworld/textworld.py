@@ -13,8 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from envs.errors import BackendError, DataError
+from envs.installation import install
 
-INSTALL = "Install it with `pip install 'train-agent[alfworld]'` (it compiles a planner: cmake and g++ are needed)."
+
+def install_textworld() -> str:
+    """The remedy where TextWorld is missing."""
+    return f"Install it with `{install('alfworld')}` (it compiles a planner: cmake and g++ are needed)."
 
 
 class TextWorldPlay:
@@ -39,7 +43,9 @@ class TextWorldPlay:
             import textworld
             from alfworld.agents.environment.alfred_tw_env import AlfredDemangler, AlfredInfos
         except ImportError as error:
-            raise BackendError(f"TextWorld cannot be imported ({error})", where=path, remedy=INSTALL) from error
+            raise BackendError(
+                f"TextWorld cannot be imported ({error})", where=path, remedy=install_textworld()
+            ) from error
         finally:
             # alfworld sets the variable to a folder of its own when it is imported.
             if data is None:

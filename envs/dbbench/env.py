@@ -87,6 +87,8 @@ class DBBenchEnv(TextEnv[DBTask]):
         super().__init__(max_steps=max_steps, render_mode=render_mode)
         if rule not in get_args(Rule):
             raise TaskError(f"no scoring rule is called {rule!r}", remedy=f"Use one of {', '.join(get_args(Rule))}.")
+        if not (isinstance(deadline, (int, float)) and 0 < deadline <= 3600):
+            raise TaskError(f"the deadline is {deadline!r}", remedy="A statement has seconds, above 0, at most 3600.")
         self.rule: Rule = rule
         self.backend, self.dialect, self.deadline = backend, dialect, deadline
         self.in_process = backend.startswith("sqlite")
@@ -182,6 +184,9 @@ def _generated(split: str, **settings: Any) -> Sequence[DBTask]:
 
 def _tasks(split: str, data: str | Path | None, generate: Mapping[str, Any]) -> Sequence[DBTask]:
     if split in SPLITS:
+        count = generate.get("count", 1)
+        if isinstance(count, int) and count < 1:
+            raise TaskError(f"generate: count is {count}", remedy="Take a whole number, at least one.")
         try:
             return _generated(split, **generate)
         except TypeError as error:

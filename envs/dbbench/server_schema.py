@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from envs.dbbench.password import password_of
 from envs.errors import BackendError, TaskError
+from envs.installation import install
 
 if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Engine
@@ -123,7 +124,7 @@ class ServerSchema(ABC):
             raise
         except ModuleNotFoundError as error:
             raise self._failure(
-                f"the driver {error.name} is not installed", None, f"Type: pip install 'train-agent[{self.extra}]'"
+                f"the driver {error.name} is not installed", None, f"Type: {install(self.extra)}"
             ) from error
         except Exception as error:
             cause = original(error)

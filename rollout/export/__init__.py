@@ -22,8 +22,8 @@ from rollout.export.inspect_log import inspect_log, write_eval, write_json
 from rollout.export.preference import preference_rows
 from rollout.export.rows import Rows, dump
 from rollout.export.sft import sft_rows
-from rollout.files import atomic_file, atomic_folder
-from rollout.store import read_trajectories
+from rollout.files import atomic_file, atomic_folder, check_writable
+from rollout.store import StoreError, read_trajectories
 from rollout.trajectory import Trajectory
 
 log = logging.getLogger(__name__)
@@ -65,14 +65,18 @@ def export(
 
     Raises:
         TaskError: on an unknown format, an output whose name does not fit it, or tasks of an evaluation split.
-        StoreError: if there are no episodes, or the disk takes no more; what was there stays as it was.
+        StoreError: if there are no episodes, none makes a row, or the disk takes no more; what was there stays as it
+            was.
     """
     if format not in FORMATS:
         near = get_close_matches(format, FORMATS, n=1, cutoff=0.4)
         hint = f"Did you mean {near[0]!r}? " if near else ""
         raise TaskError(f"unknown format {format!r}", remedy=f"{hint}There are: {', '.join(FORMATS)}.")
     path = Path(output)
+    _check_output(format, path)
     trajectories = read_trajectories(run)
+    if not trajectories:
+        raise StoreError("there are no episodes", where=run, remedy="Name a run that has some.")
     if format == "inspect":
         return _inspect(trajectories, Path(run), path)
     if not allow_evaluation:
@@ -100,24 +104,40 @@ def _refuse_evaluation(trajectories: Sequence[Trajectory], run: str | Path) -> N
 
 def _jsonl(rows: Rows, path: Path) -> int:
     left = "; ".join(f"{count} {why}" for why, count in rows.left_out.most_common())
-    log.log(
-        logging.INFO if rows.rows else logging.WARNING,
-        "%s: %d rows; episodes left out: %s",
-        *(path, len(rows.rows), left or "none"),
-    )
+    if not rows.rows:
+        raise StoreError(
+            f"nothing to write: no episode makes a row (left out: {left or 'none'})",
+            where=path,
+            remedy="Collect more episodes of each task, or take --all-episodes for sft.",
+        )
+    log.info("%s: %d rows; episodes left out: %s", path, len(rows.rows), left or "none")
     with atomic_file(path) as file:
         for row in rows.rows:
             file.write(dump(row) + b"\n")
     return len(rows.rows)
 
 
-def _inspect(trajectories: Sequence[Trajectory], run: Path, path: Path) -> int:
-    writers = {".json": write_json, ".eval": write_eval}
-    if path.suffix not in writers:
+_INSPECT = {".json": write_json, ".eval": write_eval}
+
+
+def _check_output(format: str, path: Path) -> None:
+    """Refuse what cannot be written, before a run is read for minutes.
+
+    Raises:
+        TaskError: if the name does not fit the format.
+        StoreError: if the disk does not take it.
+    """
+    if format == "inspect" and path.suffix not in _INSPECT:
         raise TaskError("inspect's logs end in .eval or .json", where=path, remedy=f"Write {path.name}.eval.")
+    if format != "dataset" and path.is_dir():
+        raise TaskError("is a folder, and a file is to be written", where=path, remedy=f"Write {path / 'data.jsonl'}.")
+    check_writable(path.parent)
+
+
+def _inspect(trajectories: Sequence[Trajectory], run: Path, path: Path) -> int:
     files = [run] if run.is_file() else [*run.glob("**/*.jsonl")]
     created = datetime.fromtimestamp(max(file.stat().st_mtime for file in files), UTC)
     made = inspect_log(trajectories, name=run.resolve().name, created=created)
     with atomic_file(path) as file:
-        writers[path.suffix](made, file)
+        _INSPECT[path.suffix](made, file)
     return len(trajectories)

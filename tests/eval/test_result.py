@@ -35,7 +35,7 @@ def test_a_result_comes_back_as_it_was_written(result: Result, tmp_path: Path) -
 
 def test_a_newer_schema_is_refused(result: Result, tmp_path: Path) -> None:
     (tmp_path / "r.json").write_text(json.dumps({**result.to_dict(), "schema": SCHEMA + 1}))
-    with pytest.raises(ResultError, match=r"r\.json: has schema 2, .* pip install --upgrade"):
+    with pytest.raises(ResultError, match=r"r\.json: has schema 2, .* Update the checkout: git -C"):
         read_result(tmp_path / "r.json")
 
 

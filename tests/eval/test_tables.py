@@ -77,3 +77,39 @@ def test_replies_that_cannot_be_read_are_told_with_what_to_type(episode: Make) -
     assert "--talk" in said
     fine = [replace(row, invalid=1) for row in rows]
     assert unread(replace(kept, summary=summarise(fine))) == ""
+
+
+def on_terminal(print_it: Callable[[Console], None]) -> list[str]:
+    console = Console(file=StringIO(), width=80, force_terminal=True, color_system=None)
+    print_it(console)
+    return [line.rstrip() for line in console.file.getvalue().splitlines()]  # type: ignore[attr-defined]
+
+
+TYPES = ("pick_clean_then_place_in_recep", "pick_heat_then_place_in_recep", "look_at_obj_in_light")
+
+
+def test_at_80_columns_no_word_and_no_number_is_broken(episode: Make) -> None:
+    rows = [episode(f"t{i}", success=i % 3 > 0, type=TYPES[i % 3]) for i in range(60)]
+    lines = on_terminal(lambda console: print_result(result([*rows, episode("z", success=None)]), console))
+    assert all(len(line) <= 80 for line in lines if "episodes =" not in line)
+    for name in (*TYPES, "mean of types", "all, failures as 0"):
+        assert sum(line.strip().startswith(name) for line in lines) == 1
+    assert any("pick_clean_then_place_in_recep" in line and "0.0 to 16.1" in line for line in lines)
+
+
+def test_two_folders_are_compared_under_short_names_within_80_columns(episode: Make) -> None:
+    names = ("runs/alfworld-grpo-20260101-120000/evals/before", "runs/alfworld-grpo-20260101-120000/evals/after")
+    a, b = (result([episode(f"t{i}", success=i % k > 0, type=TYPES[i % 3]) for i in range(60)]) for k in (2, 5))
+    lines = on_terminal(lambda console: print_comparison(compare(a, b), console, names=names))
+    assert lines[:3] == [f"A: {names[0]}", f"B: {names[1]}", "B against A"]
+    table = [line for line in lines if line.strip().startswith((*TYPES, "all "))]
+    assert len(table) == 4
+    assert all(len(line) <= 80 and " to " in line for line in table)
+    assert any(line.startswith("B solved, A did not: ") for line in lines)
+
+
+def test_a_file_has_no_width_so_that_nothing_is_cut(episode: Make) -> None:
+    name = "a_type_of_task_whose_name_is_longer_than_any_terminal_would_like_it_to_be_" + "x" * 40
+    console = Console(file=StringIO(), width=80)
+    print_result(result([episode("t", success=True, type=name)]), console)
+    assert name in console.file.getvalue()  # type: ignore[attr-defined]

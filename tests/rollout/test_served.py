@@ -373,7 +373,7 @@ def test_a_model_must_be_named_where_the_server_has_several() -> None:
 
 def test_the_length_of_the_context_must_be_known(words: str) -> None:
     with serving(completion([5]), models=[{"id": "a"}]) as server:
-        with pytest.raises(ModelError, match="max_length"):
+        with pytest.raises(ModelError, match="--max-length"):
             policy(server.url, tokenizer=words)
         player = policy(server.url, tokenizer=words, max_length=99)
         assert isinstance(player, ModelPolicy)

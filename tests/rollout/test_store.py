@@ -142,7 +142,7 @@ def test_a_newer_schema_is_refused_and_not_guessed_at(tmp_path: Path) -> None:
     store.close()
     plain = json.loads(store.path.read_text())
     store.path.write_text(json.dumps({**plain, "schema": 99}) + "\n")
-    with pytest.raises(StoreError, match=r"episodes.jsonl:1: written with schema 99.*--upgrade"):
+    with pytest.raises(StoreError, match=r"episodes.jsonl:1: written with schema 99.*Update the checkout"):
         read_trajectories(tmp_path)
 
 
@@ -182,7 +182,7 @@ def test_a_full_disk_names_the_path_and_the_remedy_and_harms_nothing(tmp_path: P
 
 
 def test_a_folder_without_episodes_says_how_to_make_some(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match=r"there are no episodes\. Make some: train-agent collect"):
+    with pytest.raises(StoreError, match=r"there are no episodes\. Make some: .*train-agent collect"):
         read_trajectories(tmp_path)
 
 

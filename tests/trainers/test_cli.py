@@ -39,10 +39,16 @@ def test_every_command_has_help_with_an_example_and_stands_in_the_readme(
         (["play", "--env", "alfwolrd"], "Did you mean 'alfworld'?"),
         (["play", "--split", "trian"], "no split 'trian'. Take one of train"),
         (["play", "--task", "nonsense"], "no task has the id 'nonsense'"),
-        (["play", "--seed", "-1", "--expert"], "the seed is -1"),
+        (["play", "--seed", "-1", "--expert"], "seed: -1 is out of range. Take an integer from 0 to 4,294,967,295."),
         (["play", "--env-args", "sise=full"], "ALFWorld-v1: cannot be made: got an unexpected keyword argument 'sise'"),
         (["play", "--env-args", "max_steps=many"], "max_steps is 'many'"),
         (["play", "--env-args", "data=generated", "length=0"], "the length of train is 0"),
+        (["play", "--env", "dbbench", "--env-args", "deadline=-1"], "the deadline is -1. A statement has seconds"),
+        (["play", "--env", "dbbench", "--env-args", "deadline=.nan"], "the deadline is nan"),
+        (
+            ["play", "--env", "dbbench", "--env-args", "generate={count: 0}"],
+            "generate: count is 0. Take a whole number",
+        ),
         (["play", "--config", "/nonexistent.yaml"], "/nonexistent.yaml: No such file or directory"),
     ],
 )
@@ -71,3 +77,15 @@ def test_an_unknown_key_in_a_file_names_the_nearest(tmp_path: Path, capsys: pyte
     file.write_text("expret: true\n")
     assert main(["play", "--config", str(file)]) == 2
     assert "unknown key 'expret'. Did you mean 'expert'?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["--help"], ["nonsense"]])
+def test_a_command_that_is_not_on_the_path_names_itself_as_it_was_called(
+    words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", [".venv/bin/train-agent", *words])
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    main()
+    said = "".join(capsys.readouterr())
+    assert ".venv/bin/train-agent " in said
+    assert "  train-agent" not in said

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,15 @@ import pytest
 
 from configs import EvalConfig, build
 from envs.alfworld import generate_game
+from eval import compare
+from eval.errors import ResultError
 from eval.protocols import find_protocol
-from rollout import Sampling, Store, read_trajectories
+from rollout import Sampling, Store, collect, read_trajectories
+from rollout.runner import Stop, _received
 from tests.rollout.corridor import Corridor
 from tests.rollout.servers import chat, serving
-from trainers.cli import main
-from trainers.commands.collect import open_policy
+from trainers.cli import _load, main
+from trainers.commands.collect import exit_code, open_policy
 
 TINY = ["--env", "alfworld", "--env-args", "size=tiny", "length=12", "data=generated"]
 
@@ -31,7 +35,8 @@ def test_collect_plays_shows_a_table_and_balances(tmp_path: Path, capsys: pytest
     assert main(["collect", *TINY, "--per-task", "2", "-o", run]) == 2
     assert "Add --resume to go on" in capsys.readouterr().err
     assert main(["collect", *TINY, "--per-task", "2", "-o", run, "--resume"]) == 0
-    assert "0 planned" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "the run was finished already, and nothing was left to play: 24 planned = 24 scored" in said
 
 
 def test_collect_as_json_prints_one_object(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -95,7 +100,9 @@ def test_different_rules_are_not_compared_unless_forced(tmp_path: Path, capsys: 
         (["collect", *TINY, "--protocol", "raect", "-o", "/tmp/x"], 2, "Did you mean 'react'"),
         (["compare", "/nonexistent/a", "/nonexistent/b"], 1, "/nonexistent/a: cannot be read"),
         (["compare", "a"], 2, "the following arguments are required: B"),
-        (["view", "/nonexistent"], 1, "train-agent collect -o FOLDER"),
+        (["view", "/nonexistent"], 1, "/nonexistent: there is no such folder"),
+        (["export", "/nonexistent", "sft", "/tmp/x.jsonl"], 1, "/nonexistent: there is no such folder"),
+        (["export", "/nonexistent", "sft", "/proc/x/y.jsonl"], 1, "/proc/x: cannot be written"),
     ],
 )
 def test_what_goes_wrong_is_said_with_a_remedy(
@@ -234,3 +241,57 @@ def test_a_run_that_was_stopped_before_its_first_episode_can_be_looked_at(tmp_pa
     Store(tmp_path).close()
     assert main(["view", str(tmp_path)]) == 0
     assert (tmp_path / "report.html").is_file()
+
+
+def test_an_export_of_nothing_fails_and_leaves_no_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = str(tmp_path / "run")
+    assert main(["collect", *TINY, "max_steps=1", "--model", "random", "--limit", "2", "-o", run]) == 0
+    capsys.readouterr()
+    for format in ("sft", "preference"):
+        assert main(["export", run, format, str(tmp_path / "data.jsonl")]) == 1
+        assert "nothing to write: no episode makes a row (left out: " in capsys.readouterr().err
+        assert not (tmp_path / "data.jsonl").exists()
+
+
+def test_a_finished_evaluation_that_is_resumed_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["eval", *TINY, "--split", "valid_seen", "-o", str(tmp_path / "run")]
+    assert main(words) == 0
+    capsys.readouterr()
+    assert main([*words, "--resume"]) == 0
+    said = capsys.readouterr().out
+    assert "the run was finished already, and nothing was left to play: 12 planned = 12 scored" in said
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_run_that_a_signal_ends_early_has_the_shell_s_code_for_it(number: int, code: int, tmp_path: Path) -> None:
+    stop = Stop()
+    _received(stop, number)
+    done = collect(Corridor(), output=tmp_path, stop=stop)
+    assert not done.complete
+    assert exit_code(done) == code
+
+
+@pytest.mark.parametrize("words", [["play"], ["view", "x"], ["compare", "a", "b"], ["warm-start"], ["collect"]])
+def test_an_interrupt_ends_every_command_with_code_130(
+    words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(name: str) -> Any:
+        if name.startswith("trainers.commands"):
+            raise KeyboardInterrupt
+        return _load(name)
+
+    monkeypatch.setattr("trainers.cli._load", interrupted)
+    assert main(words) == 130
+    assert "interrupted" in capsys.readouterr().err
+
+
+def test_two_runs_are_compared_by_their_folders(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("random", "expert"):
+        words = ["--split", "valid_seen", "--model", name, "-o", str(tmp_path / name)]
+        assert main(["eval", *TINY, *words]) == 0
+    capsys.readouterr()
+    one, other = (compare(kind(tmp_path / "random"), kind(tmp_path / "expert")) for kind in (str, Path))
+    assert one == other
+    assert one.difference.value > 0
+    with pytest.raises(ResultError, match="cannot be read"):
+        compare(tmp_path / "nope", tmp_path / "expert")

@@ -43,6 +43,9 @@ class Refused:
         (["--env", "alfwrld"], "alfworld"),
         (["--rewards", "progres=0.2"], "Did you mean 'progress'?"),
         (["--rewards", "progress=2"], "at most 0.5 together"),
+        (["--rewards", "progress=.nan"], "must be above 0"),
+        (["--rewards", "progress=much"], "the weight of 'progress' is 'much', which is no number"),
+        (["--rewards", "progress="], "the weight of 'progress' is None"),
         (["--report-to", "tensorbord"], "Did you mean 'tensorboard'?"),
         (["--split", "valid_unseen"], "Train on the split train: --split train."),
     ],
@@ -65,7 +68,14 @@ def test_several_training_processes(refused: Refused, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize("algo", ["grpo", "dpo", "kto", "sft"])
-@pytest.mark.parametrize("words", [("--trl-args", "adam_bta2=0.9"), ("--lr-scheduler-type", "cosin")])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--trl-args", "adam_bta2=0.9"),
+        ("--trl-args", "adam_beta2=5"),
+        ("--lr-scheduler-type", "cosin"),
+    ],
+)
 def test_options_that_trl_does_not_know_before_anything_is_played(
     algo: str, words: tuple[str, str], refused: Refused
 ) -> None:
@@ -112,7 +122,7 @@ def test_an_adapter_on_the_output_layer(refused: Refused) -> None:
 def test_a_folder_without_episodes_to_learn_from(refused: Refused, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     said = refused(*SFT, "--from", str(tmp_path / "empty"), code=1)
-    assert f"{tmp_path / 'empty'}: there are no episodes. Make some: train-agent collect" in said
+    assert f"{tmp_path / 'empty'}: there are no episodes. Make some: " in said
 
 
 def test_episodes_of_tasks_by_which_models_are_scored(refused: Refused, tmp_path: Path) -> None:
@@ -179,6 +189,6 @@ def test_a_folder_with_episodes_of_somebody_else(refused: Refused) -> None:
 
 @pytest.mark.slow
 def test_numbers_that_are_none_end_the_run_before_they_are_saved(refused: Refused) -> None:
-    said = refused("--iterations=3", "--learning-rate=1e39", "--max-grad-norm=1e30", code=1)
+    said = refused("--iterations=3", "--trl-args", "learning_rate=1.0e+39", "--max-grad-norm=1e30", code=1)
     assert "diverged" in said
     assert not list((refused.run / "checkpoints").glob("*/run.json"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections import Counter
 from collections.abc import Sequence
@@ -21,12 +20,16 @@ from configs.common import thinking
 from configs.stored import model_path
 from configs.trained import collecting_settings, tell
 from envs import TextEnv
+from envs.protocol import Protocol
 from rollout import Policy, Sampling, Trajectories, collect
 from rollout.collect import Collected
 from rollout.jobs import plan
 from rollout.models import make_policy
 from rollout.progress import LiveProgress
+from rollout.progress_lines import waiting_for
 from rollout.resume import check_resumable, holds_run
+from rollout.synchronous import run_sync
+from trainers.startup import check_first_episode, check_playing
 
 
 def run(config: CollectConfig) -> int:
@@ -44,7 +47,7 @@ def run(config: CollectConfig) -> int:
             print(f"would play {len(jobs)} episodes of {len({job.task.id for job in jobs})} tasks with {config.model}")
             return 0
         output = folder(config, "collect")
-        policy = open_policy(config, env, Sampling())
+        policy = open_checked(config, env, env.protocol(config.protocol), Sampling(), output)
         with LiveProgress(len(jobs)) as progress:
             done = collect(
                 env,
@@ -64,7 +67,7 @@ def run(config: CollectConfig) -> int:
     finally:
         env.close()
         if policy is not None:
-            asyncio.run(policy.close())
+            run_sync(policy.close())
     report(done, as_json=config.json)
     return exit_code(done)
 
@@ -96,6 +99,20 @@ def open_policy(config: ModelConfig, env: TextEnv[Any], usual: Sampling) -> Poli
     )
 
 
+def open_checked(config: ModelConfig, env: TextEnv[Any], protocol: Protocol, usual: Sampling, output: Path) -> Policy:
+    """The policy of a config, once all is checked that can be known before the first episode."""
+    check_playing(config.model, output)
+    check_first_episode(env, protocol)  # before a model is loaded in vain
+    with waiting_for(f"loading {config.model}"):
+        policy = open_policy(config, env, usual)
+    try:
+        check_first_episode(env, protocol, policy)
+    except BaseException:
+        run_sync(policy.close())
+        raise
+    return policy
+
+
 def folder(config: RunConfig, command: str, parts: Sequence[str] = ()) -> Path:
     """The run's folder, with a run in it or, where it has several, in one of its `parts`.
 
@@ -109,8 +126,18 @@ def folder(config: RunConfig, command: str, parts: Sequence[str] = ()) -> Path:
 
 
 def exit_code(done: Collected) -> int:
-    """0 if every planned episode is on disk, none was cancelled, and not all of them failed."""
+    """0 if every planned episode is on disk, none was cancelled, and not all of them failed; 130 if Ctrl-C, and 143 if
+    SIGTERM ended the run before that."""
+    if done.signal is not None and not done.complete:
+        return 128 + done.signal
     return 0 if done.complete and any(trajectory.scored for trajectory in done.trajectories) else 1
+
+
+def account_line(done: Collected) -> str:
+    """The account of what was played, or of the whole run where nothing was left to play."""
+    if done.account.planned:
+        return str(done.account)
+    return f"the run was finished already, and nothing was left to play: {done.whole}"
 
 
 def report(done: Collected, *, as_json: bool) -> None:
@@ -120,19 +147,22 @@ def report(done: Collected, *, as_json: bool) -> None:
             json.dumps({"run": str(done.run), "account": done.account.as_dict(), "types": _by_type(done.trajectories)})
         )
         return
-    table = Table(box=SIMPLE_HEAD)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for heading in ("type", "episodes", "solved", "%", "steps"):
-        table.add_column(heading, justify="left" if heading == "type" else "right")
+        table.add_column(heading, justify="left" if heading == "type" else "right", no_wrap=True)
     for name, row in _by_type(done.trajectories).items():
         share = f"{100 * row['solved'] / row['episodes']:.1f}" if row["episodes"] else "-"
         table.add_row(name, f"{row['episodes']:.0f}", f"{row['solved']:.0f}", share, f"{row['steps']:.1f}")
     console = Console()
     console.print(table)
-    console.print(f"{done.account}\nepisodes: {done.run}/episodes", highlight=False, soft_wrap=True)
+    console.print(f"{account_line(done)}\nepisodes: {done.run}/episodes", highlight=False, soft_wrap=True)
+    again = f"--resume -o {done.run}"
     if not done.complete:
-        console.print(f"not complete: go on with --resume -o {done.run}", style="yellow", soft_wrap=True)
+        console.print(f"not complete: go on with the same command and {again}", style="yellow", soft_wrap=True)
     elif done.account.failed:
-        console.print(f"failed episodes are played again with --resume -o {done.run}", style="yellow", soft_wrap=True)
+        console.print(
+            f"failed episodes are played again by the same command with {again}", style="yellow", soft_wrap=True
+        )
 
 
 def _by_type(trajectories: Trajectories) -> dict[str, dict[str, float]]:

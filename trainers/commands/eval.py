@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from contextlib import closing
 from dataclasses import replace
@@ -13,12 +12,14 @@ from rich.console import Console
 
 from configs import ConfigError, EvalConfig
 from configs.trained import scoring_settings, tell
+from envs.installation import command
 from eval.evaluate import Evaluation, evaluate, evaluated_jobs, open_tasks
 from eval.protocols import EvalProtocol, find_protocol, joint_score
 from eval.tables import print_result
 from rollout import Policy
 from rollout.progress import LiveProgress
-from trainers.commands.collect import exit_code, folder, open_policy
+from rollout.synchronous import run_sync
+from trainers.commands.collect import account_line, exit_code, folder, open_checked
 
 CONTEST = "contest"
 
@@ -56,7 +57,9 @@ def _rules(config: EvalConfig) -> list[EvalProtocol]:
     if config.protocol is not None:
         return [find_protocol(config.protocol, config.env if config.protocol.startswith("agentbench") else None)]
     if config.split is None:
-        raise ConfigError("eval needs --protocol NAME, or --split of the environment. See `train-agent eval --help`.")
+        raise ConfigError(
+            f"eval needs --protocol NAME, or --split of the environment. Say `{command('eval', '--help')}`."
+        )
     return [EvalProtocol(name=f"{config.env}-{config.split}", env=config.env, split=config.split)]
 
 
@@ -64,7 +67,7 @@ def _score(config: EvalConfig, rules: EvalProtocol, output: Path) -> Evaluation:
     env = open_tasks(rules, config.env_args)
     policy: Policy | None = None
     try:
-        policy = open_policy(config, env, rules.sampling)
+        policy = open_checked(config, env, env.protocol(rules.talk), rules.sampling, output)
         planned = evaluated_jobs(rules, env, limit=config.limit, epochs=config.epochs, seed=config.seed)
         with LiveProgress(len(planned)) as progress:
             return evaluate(
@@ -83,7 +86,7 @@ def _score(config: EvalConfig, rules: EvalProtocol, output: Path) -> Evaluation:
     finally:
         env.close()
         if policy is not None:
-            asyncio.run(policy.close())
+            run_sync(policy.close())
 
 
 def _as_dict(evaluation: Evaluation) -> dict[str, Any]:
@@ -93,11 +96,12 @@ def _as_dict(evaluation: Evaluation) -> dict[str, Any]:
 def _report(evaluation: Evaluation) -> None:
     console = Console()
     print_result(evaluation.result, console)
-    console.print(str(evaluation.collected.account), highlight=False, soft_wrap=True)
+    console.print(account_line(evaluation.collected), highlight=False, soft_wrap=True)
     if evaluation.collected.complete:
         console.print(f"result: {evaluation.file}", highlight=False, soft_wrap=True)
     else:
-        console.print(f"not complete: go on with --resume -o {evaluation.collected.run}", style="yellow")
+        again = f"not complete: go on with the same command and --resume -o {evaluation.collected.run}"
+        console.print(again, style="yellow", soft_wrap=True)
 
 
 def _joint(found: list[Evaluation]) -> float | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
@@ -12,8 +13,10 @@ from rich.text import Text
 import envs
 from configs import PlayConfig
 from envs import TextEnv
+from trainers.line_editor import SQL, LineEditor
 
 _HELP = "Type a command. `?` lists the admissible ones, `quit` ends."
+_KEYS = " Tab completes, and the arrow keys bring back what you have typed."
 _NO_LIST = "This environment has no list of commands. What it takes: "
 
 
@@ -59,16 +62,19 @@ class _Session:
         while not self._over:
             action = expert.act(self._observation, self._info)
             if not self._json:
-                self._console.print(Text(f"\n> {action}", style="bold cyan"))
+                self._console.print(Text(f"\n{self._prompt()}{action}", style="bold cyan"))
             self._step(action)
         return self._finish()
 
     def ask(self) -> None:
         """Let a person play until the end, end of file, or `quit`."""
-        self._console.print(Text(f"\n{_HELP}", style="dim"))
+        editor = LineEditor()
+        self._console.print(Text(f"\n{_HELP}{_KEYS if editor.edits else ''}", style="dim"))
         while not self._over:
+            editor.offer(*self._offered())
+            self._console.print()
             try:
-                typed = self._console.input("\n[bold cyan]> [/]").strip()
+                typed = editor.ask(self._prompt())
             except EOFError:
                 break
             if typed in ("quit", "exit"):
@@ -78,6 +84,16 @@ class _Session:
             elif typed:
                 self._step(typed)
         self._finish()
+
+    def _prompt(self) -> str:
+        """With the number of the step that comes, and how many there may be."""
+        return f"[{self._steps + 1}/{self._env.max_steps}] > "
+
+    def _offered(self) -> tuple[Sequence[str], Sequence[str]]:
+        """Lines to complete; words where the environment has no list of commands."""
+        words = SQL if "sql" in self._info else ()
+        starts = [start for tool in self._env.tools if (start := tool.action.partition("{")[0])]
+        return self._info.get("admissible_commands") or (), (*words, *starts)
 
     def _step(self, action: str) -> None:
         self._observation, reward, terminated, truncated, self._info = self._env.step(action)

@@ -6,7 +6,6 @@ import errno
 import gc
 import inspect
 import json
-import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,11 +18,14 @@ from rich.console import Console
 
 from configs import TrainConfig, as_yaml
 from envs.errors import EnvError
+from envs.installation import command
 from envs.registry import find
 from eval.compare import Comparison, compare
 from eval.history import read_metrics
 from eval.result import Result
 from eval.tables import print_comparison, print_result
+from rollout.disk import write_remedy
+from rollout.progress_lines import waiting_for
 from rollout.store import StoreError
 from trainers.algorithms import GROUP_RELATIVE
 from trainers.arguments import quiet
@@ -66,13 +68,16 @@ def run(config: TrainConfig) -> int:
     if config.dry_run:
         return _tell(config, folder)
     quiet()
+    from trainers.header import print_header
     from trainers.opening import open_session
 
-    session = open_session(config, folder)
+    with waiting_for("loading the model and its engine"):
+        session = open_session(config, folder)
+    print_header(session)
     # Trainers collect garbage again and again: what stays need not be looked through each time.
     gc.collect()
     gc.freeze()
-    go_on = shlex.join(["train-agent", "train", "--config", f"{folder}/config.yaml", "-o", str(folder), "--resume"])
+    go_on = command("train", "--config", folder / "config.yaml", "-o", folder, "--resume")
     session.stop.go_on = go_on
     try:
         with _within_disk(folder, go_on), within_memory(config, go_on), session.display, session.stop.listening():
@@ -140,7 +145,8 @@ def _within_disk(folder: Path, go_on: str) -> Iterator[None]:
         disk = error.errno in _DISK if isinstance(error, OSError) else torchs or isinstance(error, SafetensorError)
         if not disk:
             raise
-        remedy = f"Free room on the disk, and go on with: {go_on}"
+        reason = write_remedy(error, folder) if isinstance(error, OSError) else "Free room on the disk"
+        remedy = f"{reason}; then go on with: {go_on}"
         raise StoreError(f"cannot be written ({error})", where=folder, remedy=remedy) from error
 
 

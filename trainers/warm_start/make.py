@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Callable
 from dataclasses import asdict
@@ -17,6 +16,8 @@ from eval.protocols import EvalProtocol
 from rollout import Sampling
 from rollout.models import make_policy
 from rollout.rendering import Renderer
+from rollout.runner import Watcher
+from rollout.synchronous import run_sync
 from trainers.warm_start.alfworld import ALFWorldCourse
 from trainers.warm_start.course import Course
 from trainers.warm_start.dbbench import DBBenchCourse
@@ -97,7 +98,9 @@ def save(
     return record
 
 
-def score(folder: Path, config: WarmStartConfig, record: dict[str, Any]) -> dict[str, Any]:
+def score(
+    folder: Path, config: WarmStartConfig, record: dict[str, Any], watcher: Watcher | None = None
+) -> dict[str, Any]:
     """Play held-out tasks with the model in a folder and add their success to its record, which is returned. The config
     is a settled one."""
     from envs import make as make_env
@@ -116,9 +119,11 @@ def score(folder: Path, config: WarmStartConfig, record: dict[str, Any]) -> dict
     policy = make_policy(str(folder), env, sampling=rules.sampling, capacity=64)
     try:
         run = folder / "heldout"
-        success = evaluate(rules, policy, output=run, env=env, limit=config.eval_episodes).result.summary.success
+        success = evaluate(
+            rules, policy, output=run, env=env, limit=config.eval_episodes, watcher=watcher
+        ).result.summary.success
     finally:
-        asyncio.run(policy.close())
+        run_sync(policy.close())
         env.close()
     assert success is not None
     scored = {**record, "success": asdict(success)}

@@ -253,7 +253,7 @@ def test_a_url_that_leads_nowhere_says_what_to_do(url: str, dialect: str, error:
 
 def test_a_missing_driver_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pymysql", None)
-    with pytest.raises(BackendError, match=r"pip install 'train-agent\[mysql\]'"):
+    with pytest.raises(BackendError, match=r"pip install -e '.*\[mysql\]'"):
         Sandbox(TASK, "mysql+pymysql://root@127.0.0.1:2/")
 
 
