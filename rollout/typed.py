@@ -18,7 +18,7 @@ def check_types(record: Any) -> None:
     Raises:
         TypeError: naming the first field that holds something else.
     """
-    for name, is_valid in _checks(type(record)).items():
+    for name, is_valid in _checks(record.__class__).items():
         if not is_valid(value := getattr(record, name)):
             raise TypeError(f"{type(record).__name__}.{name} is {value!r:.80}")
 

@@ -12,7 +12,7 @@ from configs import TrainConfig
 from tests.trainers.episodes import episode, step
 from trainers.algorithms import GROUP_RELATIVE
 from trainers.groups import Group
-from trainers.online import _Lessons, arguments
+from trainers.online import _Loop, arguments
 
 
 @pytest.mark.parametrize(
@@ -41,6 +41,6 @@ def test_every_algorithm_names_its_paper(name: str) -> None:
 def test_gigpo_divides_by_the_deviation_where_the_option_says_so(scaled: bool, expected: list[float]) -> None:
     group = Group("t", tuple(episode("t", number, score, step([1], [2])) for number, score in enumerate((1.0, 0.0))))
     config = TrainConfig(algo="gigpo", omega=0.0, scale_rewards=scaled)
-    lessons = _Lessons(SimpleNamespace(config=config))  # type: ignore[arg-type]
-    found = lessons._advantages([group])
+    loop = _Loop(SimpleNamespace(config=config, stop=None))  # type: ignore[arg-type]
+    found = loop._advantages([group])
     assert [float(found[member.id][0]) for member in group.members] == pytest.approx(expected)
