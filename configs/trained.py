@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
@@ -10,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from configs.secrets import masked
 from configs.stored import model_path
 
 Layers = list[tuple[str, Mapping[str, Any]]]
@@ -17,7 +19,7 @@ Layers = list[tuple[str, Mapping[str, Any]]]
 RECORD = "train_agent.json"
 """In a model's folder: `env` and the settings below, of the run that made it."""
 
-SETTINGS = ("protocol", "env_args", "max_completion_length", "max_length", "window")
+SETTINGS = ("protocol", "env_args", "max_completion_length", "max_length", "window", "enable_thinking")
 """The options of training that a model keeps to when it is played."""
 
 _ANY_FORM = (None, "alfworld-seen", "alfworld-unseen", "dbbench")
@@ -40,6 +42,16 @@ def settings_of(model: str, env: str) -> dict[str, Any]:
     if _short(known.get("env")) != _short(env):
         return {}
     return {name: known[name] for name in SETTINGS if known.get(name) is not None}
+
+
+def record_of(options: Mapping[str, Any]) -> str:
+    """The text of a model folder's record.
+
+    Args:
+        options: of its training; what is not a setting is left out, and passwords are masked.
+    """
+    kept = {name: masked(options[name]) for name in ("env", *SETTINGS) if options.get(name) is not None}
+    return json.dumps(kept, indent=1) + "\n"
 
 
 def collecting_settings(model: str, env: str) -> dict[str, Any]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from configs.trained import RECORD, record_of
 from eval.errors import ResultError
 from eval.history import read_metrics
 from eval.result import Result, find_result
@@ -84,6 +86,7 @@ def _leave_model(session: Session, folder: Path, before: Result | None, after: R
     with atomic_folder(new / folder.name) as part:
         save_model(part, session.model, session.tokenizer)
         write_card(part, facts, before=before, after=after)
+        (part / RECORD).write_text(record_of(asdict(config)), encoding="utf-8")
     if folder.exists():
         os.replace(folder, old)
     os.replace(new / folder.name, folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import yaml
@@ -59,4 +60,5 @@ def claim(config: TrainConfig, folder: Path) -> None:
     """
     if not config.resume:
         with atomic_file(folder / "config.yaml") as opened:
+            os.fchmod(opened.fileno(), 0o600)  # also in a folder that others may read
             opened.write(as_yaml(config).encode())

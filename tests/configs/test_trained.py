@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 
 from configs import CollectConfig, EvalConfig, TrainConfig, as_yaml, build
 from configs.stored import MODELS
-from configs.trained import RECORD, for_collecting, for_scoring, settings_of
+from configs.trained import RECORD, for_collecting, for_scoring, record_of, settings_of
 
 TRAINED = TrainConfig(
     env="alfworld", protocol="plain", env_args={"size": "small", "max_steps": 30}, max_completion_length=40, window=3
@@ -53,6 +54,18 @@ def test_another_environment_s_model_and_unknown_ones_change_nothing(run: Path, 
     assert settings_of(str(run), "dbbench") == {}
     for model in ("expert", "random", "Qwen/Qwen3-4B", "http://127.0.0.1:8000/v1", str(tmp_path / "absent")):
         assert settings_of(model, "alfworld") == {}
+
+
+def test_a_model_folder_that_is_moved_takes_the_record_along(tmp_path: Path) -> None:
+    (tmp_path / RECORD).write_text(record_of(asdict(TRAINED)))
+    found = scoring(model=str(tmp_path), split="valid_seen")
+    assert (found.talk, found.max_completion_length, found.window) == ("plain", 40, 3)
+    assert found.env_args == {"size": "small", "max_steps": 30}
+
+
+def test_a_record_holds_no_password() -> None:
+    args = {"backend": "mysql+pymysql://root:secret@h/"}
+    assert "secret" not in record_of(asdict(TrainConfig(env="dbbench", env_args=args)))
 
 
 @pytest.mark.parametrize("text", ["", "[1]", "env: 7\nprotocol: plain", "{", "env: {id: ALFWorld-v1}\nprotocol: {}"])

@@ -63,7 +63,7 @@ class ALFWorldCourse(Course):
         cut = re.compile(rf"\b(?:{'|'.join(names)})\b| \d+\b")
         return Vocabulary((*NUMBERS, *names, *learn_phrases(talks, cut)))
 
-    def env_args(self, tasks: int) -> Mapping[str, Any]:
+    def env_args(self, tasks: int | None = None) -> Mapping[str, Any]:
         return {"data": "generated", "size": self.config.size, "max_steps": 20}
 
 

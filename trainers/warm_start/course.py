@@ -54,5 +54,5 @@ class Course(ABC):
         """The tokens of the language that these lessons are in."""
 
     @abstractmethod
-    def env_args(self, tasks: int) -> Mapping[str, Any]:
-        """Further arguments of the environment in which `tasks` tasks are scored."""
+    def env_args(self, tasks: int | None = None) -> Mapping[str, Any]:
+        """Further arguments of the environment in which so many tasks are scored; as many as there are by default."""

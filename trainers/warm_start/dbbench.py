@@ -90,8 +90,9 @@ class DBBenchCourse(Course):
             _PIECES,
         )
 
-    def env_args(self, tasks: int) -> Mapping[str, Any]:
-        return {"generate": {"difficulty": self.config.difficulty, "count": tasks}, "max_steps": 5}
+    def env_args(self, tasks: int | None = None) -> Mapping[str, Any]:
+        count = {} if tasks is None else {"count": tasks}
+        return {"generate": {"difficulty": self.config.difficulty, **count}, "max_steps": 5}
 
 
 def renamed_tasks(difficulty: int, seed: int) -> Iterator[DBTask]:

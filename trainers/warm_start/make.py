@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from configs.stored import MODELS
+from configs.trained import RECORD as SETTINGS_RECORD
+from configs.trained import record_of
 from configs.warm_start import WarmStartConfig
 from eval.evaluate import evaluate
 from eval.protocols import EvalProtocol
@@ -95,6 +97,8 @@ def save(
         **asdict(end),
     }
     _write(folder, record)
+    settings = {**asdict(config), "env_args": _COURSES[config.env](config).env_args()}
+    (folder / SETTINGS_RECORD).write_text(record_of(settings), encoding="utf-8")
     return record
 
 
