@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from envs.protocol import Message, Protocol, ToolCall
 from rollout.errors import ModelError
 from rollout.roles import fold_system, merge_users
+from rollout.time_limit import Overdue, time_limit
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -25,6 +26,13 @@ log = logging.getLogger(__name__)
 MARKER = "qzxjv"
 THOUGHT = "vjxzq"
 """Texts that no template contains."""
+
+LIMIT = 10.0
+"""Seconds that the template may take for a conversation."""
+
+
+class EndlessTemplate(ModelError):
+    """A chat template that does not end."""
 
 
 class Renderer:
@@ -152,6 +160,8 @@ class Renderer:
         """Whether the template renders these messages, the marker among them."""
         try:
             return MARKER in self._render(messages, generation=True)
+        except EndlessTemplate:
+            raise
         except ModelError:
             return False
 
@@ -169,9 +179,14 @@ class Renderer:
         fitting = fold_system(messages) if self._folds else messages
         plain = [self._plain(message) for message in (merge_users(fitting) if self._merges else fitting)]
         try:
-            text = self._tokenizer.apply_chat_template(
-                plain, tokenize=False, add_generation_prompt=generation, **self._options
-            )
+            with time_limit(LIMIT):
+                text = self._tokenizer.apply_chat_template(
+                    plain, tokenize=False, add_generation_prompt=generation, **self._options
+                )
+        except Overdue as error:
+            what = f"the chat template has not ended within {LIMIT:g} s"
+            remedy = "Set tokenizer.chat_template to another, or name another model."
+            raise EndlessTemplate(what, where=self.name, remedy=remedy) from error
         except jinja2.TemplateError as error:
             roles = ", ".join(message.role for message in messages)
             raise ModelError(

@@ -171,7 +171,10 @@ def test_every_call_that_loads_a_model_says_that_no_foreign_code_runs() -> None:
             calls += [
                 (path.name, {key.arg: ast.unparse(key.value) for key in node.keywords})
                 for node in ast.walk(ast.parse(path.read_text()))
-                if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "from_pretrained"
+                if isinstance(node, ast.Call)
+                and getattr(node.func, "attr", "") == "from_pretrained"
+                # PEFT's own classes read an adapter's numbers and no code.
+                and ast.unparse(node.func) not in ("PeftModel.from_pretrained", "PeftConfig.from_pretrained")
             ]
     assert calls
     assert [name for name, words in calls if words.get("trust_remote_code") != "False"] == []

@@ -33,6 +33,7 @@ SHOWN_BY = {
     "rollout/export": ("export",),
     "eval/tables.py": ("compare",),
     "eval/errors.py": ("compare",),
+    "eval/evaluate.py": ("eval",),
     "": PLAYING,
 }
 """Which commands show a file's messages: the longest beginning of its path counts."""
@@ -42,6 +43,7 @@ OTHERS = {
     "envs/dbbench/mysql/errors.py": {"--thread_stack"},
     "rollout/cluster/session.py": {"--head"},
     "rollout/served.py": {"--logprobs-mode"},
+    "trainers/conversations/files.py": {"--repo-type"},
     "trainers/engines.py": {"--dtype", "--gpu-memory-utilization"},
     "trainers/startup.py": {"--head"},
 }
