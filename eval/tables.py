@@ -9,6 +9,7 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from envs.installation import command
 from eval.compare import Comparison, Contrast, Flip
 from eval.intervals import Estimate
 from eval.metrics import Summary
@@ -43,7 +44,8 @@ def unread(result: Result) -> str:
     return (
         f"{percent(invalid.value)}% of the replies are not in the form that {talk} asks for, so that this score says "
         "little about the model. Type the form that it was trained with (plain, react, think, tool) behind --talk, "
-        "longer replies behind --max-completion-length if they are cut off, or see what it says: train-agent view."
+        "longer replies behind --max-completion-length if they are cut off, or see what it says: "
+        f"{command('view', 'RUN')}."
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from transformers import TrainerCallback
 
+from envs.installation import command
 from trainers.errors import TrainingError
 from trainers.stop_request import StopRequest
 
@@ -41,8 +42,8 @@ class UpdateGuard(TrainerCallback):
             raise TrainingError(
                 "training has diverged: the gradient is not finite, and the update is not made",
                 where=f"update {state.global_step + 1}",
-                remedy="Begin another run from the last checkpoint (train-agent train --config RUN/config.yaml --model "
-                "RUN/model -o OTHER) with a lower --learning-rate, a smaller --max-grad-norm, or --no-bf16, which "
+                remedy="Begin another run from the last checkpoint "
+                f"({command('train', '--config', 'RUN/config.yaml', '--model', 'RUN/model', '-o', 'OTHER')}) with a lower --learning-rate, a smaller --max-grad-norm, or --no-bf16, which "
                 "computes in float32.",
             )
         self.stepped = True
