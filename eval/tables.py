@@ -41,11 +41,11 @@ def unread(result: Result) -> str:
     if invalid is None or invalid.value <= MOST_INVALID:
         return ""
     talk = result.fingerprint.get("protocol", {}).get("name", "its protocol")
-    again = command("eval", "--talk", "FORM", "--max-completion-length", "N")
     return (
         f"{percent(invalid.value)}% of the replies are not in the form that {talk} asks for, so that this score says "
-        "little about the model. Name the form that it was trained with (plain, react, think, tool), and more tokens "
-        f"where its replies are cut off: {again}"
+        "little about the model. With eval, name the form that it was trained with (plain, react, think, tool) behind "
+        "--talk, and more tokens behind --max-completion-length where its replies are cut off. What it says: "
+        f"{command('view', 'RUN')}."
     )
 
 

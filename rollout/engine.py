@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from envs.record import Record
+from rollout.errors import ModelError
 from rollout.trajectory import FinishReason
 
 
@@ -20,6 +22,9 @@ class Sampling(Record):
         top_k: 0 keeps everything.
         max_new_tokens: of one turn.
         stop: strings at which a completion ends early, besides the tokenizer's stop tokens.
+
+    Raises:
+        ModelError: if a number has no meaning.
     """
 
     temperature: float = 1.0
@@ -27,6 +32,16 @@ class Sampling(Record):
     top_k: int = 0
     max_new_tokens: int = 256
     stop: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        # A comparison with NaN is false, and so refused.
+        if not (
+            0 <= self.temperature < math.inf and 0 < self.top_p <= 1 and self.top_k >= 0 and self.max_new_tokens >= 1
+        ):
+            raise ModelError(
+                f"there is no such sampling: {self}",
+                remedy="Take a temperature from 0, a top_p above 0 and up to 1, a top_k from 0 and at least one token.",
+            )
 
 
 @dataclass(frozen=True, slots=True)

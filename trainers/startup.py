@@ -107,7 +107,7 @@ def check_first_episode(env: TextEnv[Any], protocol: Protocol, policy: Policy | 
         BackendError: if what the environment needs outside this process is missing or does not answer.
         ModelError: if the first prompt leaves no room for a reply.
     """
-    if env.in_process and not isinstance(policy, ModelPolicy):
+    if not env.tasks or (env.in_process and not isinstance(policy, ModelPolicy)):
         return
     answer = run_sync(_begin(env))
     if answer is None or not isinstance(policy, ModelPolicy):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from trainers.cli import COMMANDS, main
+from trainers.cli import COMMANDS, _load, main
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -89,3 +91,16 @@ def test_a_command_that_is_not_on_the_path_names_itself_as_it_was_called(
     said = "".join(capsys.readouterr())
     assert ".venv/bin/train-agent " in said
     assert "  train-agent" not in said
+
+
+def test_a_file_that_the_system_refuses_is_named_and_no_traceback_is_shown(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refused(name: str) -> object:
+        if name.startswith("trainers.commands"):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), "/nowhere/x")
+        return _load(name)
+
+    monkeypatch.setattr("trainers.cli._load", refused)
+    assert main(["play"]) == 1
+    assert "train-agent play: /nowhere/x: Permission denied. Get the right to read it" in capsys.readouterr().err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import pty
 import signal
@@ -30,7 +31,8 @@ def test_without_lines_words_are_completed() -> None:
     assert [editor.complete("sel", number) for number in range(2)] == ["SELECT", None]
 
 
-def test_without_a_terminal_nothing_is_edited() -> None:
+def test_without_a_terminal_nothing_is_edited(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("look\n"))
     assert not LineEditor().edits
 
 

@@ -331,6 +331,7 @@ def test_weights_that_no_engine_takes_are_an_error_that_says_so(tmp_path: Path) 
 def test_where_ray_has_no_such_cluster_the_remedy_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import ray
 
+    monkeypatch.setattr("rollout.cluster.session._answered", {"auto"})  # it was there when it was asked
     monkeypatch.setattr(ray, "is_initialized", lambda: False)
     monkeypatch.setattr(ray, "init", lambda **_: (_ for _ in ()).throw(ConnectionError("no GCS")))
     on = rollouts(tmp_path, Corridor(), [], address="auto")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -10,6 +12,7 @@ from transformers import TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWa
 
 from rollout.engine import Sampling
 from rollout.engines.sampling import draw, uniform
+from rollout.errors import ModelError
 
 rules = st.builds(
     Sampling,
@@ -66,3 +69,21 @@ def test_the_numbers_are_uniform_and_independent_over_seeds_and_indices() -> Non
     assert (numbers.mean(1) - 0.5).abs().max() < 6 * (1 / 12 / 100) ** 0.5
     shifted = torch.corrcoef(torch.stack([numbers[:-1].flatten(), numbers[1:].flatten()]))[0, 1]
     assert abs(shifted) < 6 / 30_000**0.5
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"temperature": -1.0},
+        {"temperature": math.nan},
+        {"temperature": math.inf},
+        {"top_p": 0.0},
+        {"top_p": 1.5},
+        {"top_p": math.nan},
+        {"top_k": -1},
+        {"max_new_tokens": 0},
+    ],
+)
+def test_a_sampling_without_meaning_is_refused(options: dict[str, float]) -> None:
+    with pytest.raises(ModelError, match="there is no such sampling"):
+        Sampling(**options)  # type: ignore[arg-type]
