@@ -31,7 +31,6 @@ SHOWN_BY = {
     "rollout/engines/choice.py": ("train",),
     "rollout/engines/vllm_server.py": (),
     "rollout/export": ("export",),
-    "eval/evaluate.py": ("eval",),
     "eval/tables.py": (),  # see `EITHER`
     "eval/errors.py": ("compare",),
     "eval/evaluate.py": ("eval",),
@@ -47,7 +46,6 @@ OTHERS = {
     "envs/dbbench/mysql/errors.py": {"--thread_stack"},
     "rollout/cluster/session.py": {"--head"},
     "rollout/served.py": {"--logprobs-mode"},
-    "trainers/conversations/files.py": {"--repo-type"},
     "trainers/engines.py": {"--dtype", "--gpu-memory-utilization"},
     "trainers/conversations/files.py": {"--repo-type"},
 }
