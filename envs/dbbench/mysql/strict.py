@@ -22,13 +22,13 @@ _state = _State()
 
 
 @contextmanager
-def strict_mode(active: bool) -> Iterator[None]:
-    """Whether warnings of this thread are errors until the end of the block."""
-    before, _state.active = _state.active, active
+def strict_mode() -> Iterator[None]:
+    """Makes errors of this thread's warnings until the end of the block."""
+    _state.active = True
     try:
         yield
     finally:
-        _state.active = before
+        _state.active = False
 
 
 def warn(number: int, *details: object) -> None:
