@@ -6,7 +6,6 @@ from __future__ import annotations
 import logging
 import re
 import sqlite3
-from contextlib import nullcontext
 from functools import lru_cache
 from typing import Any
 
@@ -87,7 +86,7 @@ class SQLiteBackend:
         if not todo.sql:
             return Reply.of(list(todo.rows))
         try:
-            with strict_mode() if todo.strict else nullcontext():
+            with strict_mode(todo.strict):
                 rows = self._connection.run(todo.sql, todo.params or {}, self._deadline)
             if todo.writes:
                 self._connection.write([(write.sql, write.cells) for write in todo.writes], rows)
