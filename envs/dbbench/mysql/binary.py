@@ -8,6 +8,7 @@ from __future__ import annotations
 import codecs
 
 from envs.dbbench.mysql.functions import MAX_TEXT, function
+from envs.dbbench.mysql.strict import warn_value
 from envs.dbbench.mysql.types import RAW
 
 _BASE = 0x10FF00
@@ -38,4 +39,9 @@ def to_bytes(text: str) -> bytes:
 @function("fit_bytes", "ti", RAW)
 def fit_bytes(text: str, size: int) -> str | None:
     """CAST(... AS BINARY(size)): cut, or filled up with zero bytes."""
-    return to_text(to_bytes(text)[:size].ljust(size, b"\0")) if size <= MAX_TEXT else None
+    if size > MAX_TEXT:
+        return None
+    raw = to_bytes(text)
+    if len(raw) > size:
+        warn_value(f"BINARY({size})", text)
+    return to_text(raw[:size].ljust(size, b"\0"))

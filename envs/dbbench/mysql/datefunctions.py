@@ -273,12 +273,13 @@ def _months(period: int, function_name: str) -> int:
 @function("PERIOD_ADD", "ii", INT)
 def period_add(period: int, count: int) -> int:
     year, month = divmod(_months(period, "period_add") + count, 12)
-    return year * 100 + month + 1
+    return (year * 100 + month + 1 + 2**63) % 2**64 - 2**63  # in the server's 64 bits
 
 
 @function("PERIOD_DIFF", "ii", INT)
 def period_diff(first: int, second: int) -> int:
-    return _months(first, "period_diff") - _months(second, "period_diff")
+    months = _months(first, "period_diff") - _months(second, "period_diff")
+    return (months + 2**63) % 2**64 - 2**63
 
 
 @function("UNIX_TIMESTAMP", "d", INT)

@@ -9,6 +9,7 @@ import uuid
 from envs.dbbench.mysql.binary import to_bytes, to_text
 from envs.dbbench.mysql.errors import MySQLError
 from envs.dbbench.mysql.functions import function
+from envs.dbbench.mysql.strict import warn
 from envs.dbbench.mysql.types import INT, RAW, TEXT
 
 _UUID = re.compile(r"\{?[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}\}?", re.IGNORECASE)
@@ -23,6 +24,7 @@ def new_uuid() -> str:
 def inet_aton(text: str) -> int | None:
     parts = text.split(".")
     if not 1 <= len(parts) <= 4 or not all(part.isdigit() and int(part[:4]) < 256 for part in parts):
+        warn(1411, "string", f"'{text}'", "inet_aton")
         return None
     *high, low = map(int, parts)
     return sum(part << 8 * (3 - i) for i, part in enumerate(high)) + low
@@ -38,6 +40,7 @@ def inet6_aton(text: str) -> str | None:
     try:
         return to_text(ipaddress.ip_address(text).packed)
     except ValueError:
+        warn(1411, "string", f"'{text}'", "inet6_aton")
         return None
 
 

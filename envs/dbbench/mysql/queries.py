@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import re
 
-from envs.dbbench.mysql import catalogue, grouping, variables
+from envs.dbbench.mysql import catalogue, grouping, joins, variables
 from envs.dbbench.mysql.block import Block, limit_sql
 from envs.dbbench.mysql.errors import MySQLError, Unsupported
 from envs.dbbench.mysql.invocations import CallTranslator
 from envs.dbbench.mysql.lateral import lateral_columns
-from envs.dbbench.mysql.operators import compare
 from envs.dbbench.mysql.scope import Scope, Source, SourceColumn, unmarked
 from envs.dbbench.mysql.translate import Output, contains_aggregate
 from envs.dbbench.mysql.tree import (
     Column,
     Derived,
     From,
-    Join,
     Literal,
     Node,
     OrderItem,
@@ -81,7 +79,7 @@ class QueryTranslator(CallTranslator):
         assigns = self.assignments > before
         extra = self._recursive_step(scope, source) if self.step and self.step[0] is node else ""
         where = self._clause(node.where, "where clause", scope)
-        source = self._join_conditions(source, scope)
+        source = joins.with_conditions(self, source, scope)
         keys = self._group_keys(node, scope)
         having = self._having(node, scope)
         order = self._order_values(node, scope)
@@ -180,12 +178,7 @@ class QueryTranslator(CallTranslator):
             return self._table(source, scope)
         if isinstance(source, Derived):
             return self._derived(source, scope)
-        return self._join(source, scope)
-
-    def _add_source(self, source: Source, scope: Scope) -> None:
-        if any(other.alias == source.alias for other in scope.sources):
-            raise MySQLError(1066, source.alias)
-        scope.sources.append(source)
+        return joins.join(self, source, scope)
 
     def _table(self, table: TableName, scope: Scope) -> str:
         alias = f"a{self.number()}"
@@ -194,13 +187,13 @@ class QueryTranslator(CallTranslator):
                 SourceColumn(name, type_, f"{alias}.o{i}")
                 for i, (name, type_) in enumerate(zip(common.names, common.types, strict=True))
             ]
-            self._add_source(Source(table.alias or table.name, columns, sql_alias=alias), scope)
+            joins.add_source(Source(table.alias or table.name, columns, sql_alias=alias), scope)
             # A recursive part reads its own table by name.
             return f"{common.sql} AS {alias}" if common.sql.isidentifier() else f"({common.sql}) AS {alias}"
         if table.database is not None and table.database.lower() == catalogue.DATABASE:
             sql, types = catalogue.rows(self, table.name)
             columns = [SourceColumn(name, type_, f"{alias}.o{i}") for i, (name, type_) in enumerate(types)]
-            self._add_source(Source(table.alias or table.name, columns, sql_alias=alias), scope)
+            joins.add_source(Source(table.alias or table.name, columns, sql_alias=alias), scope)
             return f"({sql}) AS {alias}"
         index = self.schema.index(table.name)
         if index is None or table.database not in (None, self.schema.database):
@@ -209,7 +202,7 @@ class QueryTranslator(CallTranslator):
             raise MySQLError(1093, table.name)
         columns = [SourceColumn(name, TEXT, f"{alias}.c{j}") for j, name in enumerate(self.schema.tables[index][1])]
         name = table.alias or table.name
-        self._add_source(Source(name, columns, index, self.schema.database, alias), scope)
+        joins.add_source(Source(name, columns, index, self.schema.database, alias), scope)
         return f"t{index} AS {alias}"
 
     def _common_table(self, name: str) -> Output | None:
@@ -222,7 +215,7 @@ class QueryTranslator(CallTranslator):
         self.derived_depth -= 1
         if source.lateral and any(self.bound[node].scope is scope for node in self.bound.keys() - bound):
             columns = lateral_columns(source.query, output, _renamed(output, source.columns))
-            self._add_source(Source(source.alias, columns), scope)
+            joins.add_source(Source(source.alias, columns), scope)
             return f"(SELECT 1) AS a{self.number()}"
         if self.assignments > before:  # made once, before the outer block reads a row
             name = f"w{self.number()}"
@@ -231,54 +224,8 @@ class QueryTranslator(CallTranslator):
         names = _renamed(output, source.columns)
         columns = [SourceColumn(name, type_, f"{alias}.o{i}")
                    for i, (name, type_) in enumerate(zip(names, output.types, strict=True))]  # fmt: skip
-        self._add_source(Source(source.alias, columns, sql_alias=alias), scope)
+        joins.add_source(Source(source.alias, columns, sql_alias=alias), scope)
         return f"({output.sql}) AS {alias}"
-
-    def _join(self, join: Join, scope: Scope) -> str:
-        first = len(scope.sources)
-        left_sql = self._from(join.left, scope)
-        split = len(scope.sources)
-        right_sql = self._from(join.right, scope)
-        condition = "1"
-        if join.on is not None and scope.conditions is not None:
-            condition = f"\x03{len(scope.conditions)}\x03"
-            scope.conditions.append((join.on, first, len(scope.sources)))
-        elif join.on is not None:
-            condition = self._clause(join.on, "on clause", scope)
-            condition = scope.finish(condition, False)
-        elif join.using is not None or join.natural:
-            condition = self._common_columns(join, scope, split)
-        if join.kind == "right":
-            return f"({right_sql} LEFT JOIN {left_sql} ON {condition})"
-        word = "LEFT JOIN" if join.kind == "left" else "JOIN"
-        return f"({left_sql} {word} {right_sql} ON {condition})"
-
-    def _join_conditions(self, source: str, scope: Scope) -> str:
-        """Fills the conditions of ON in, which MySQL resolves behind the select list and WHERE. Each sees the tables of
-        its own join."""
-        everything = scope.sources
-        for i, (condition, first, end) in enumerate(scope.conditions or []):
-            scope.sources = everything[first:end]
-            sql = scope.finish(self._clause(condition, "on clause", scope), False)
-            source = source.replace(f"\x03{i}\x03", sql)
-        scope.sources = everything
-        return source
-
-    def _common_columns(self, join: Join, scope: Scope, split: int) -> str:
-        left, right = scope.sources[:split], scope.sources[split:]
-        rights = {c.name.lower(): (s, c) for s in right for c in s.columns}
-        lefts = {c.name.lower(): (s, c) for s in left for c in s.columns}
-        names = [name.lower() for name in join.using or []] if join.using else [n for n in lefts if n in rights]
-        conditions = ["1"]
-        for name in names:
-            if name not in lefts or name not in rights:
-                raise MySQLError(1054, name, "from clause")
-            kept, dropped = (rights, lefts) if join.kind == "right" else (lefts, rights)
-            scope.hidden.add((dropped[name][0].alias, name))
-            scope.merged.append((kept[name][0].alias, kept[name][1].name))
-            a, b = lefts[name][1], rights[name][1]
-            conditions.append(compare("=", Value(a.sql, a.type), Value(b.sql, b.type)))
-        return " AND ".join(conditions)
 
     # --- more than one block
 

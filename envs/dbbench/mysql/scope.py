@@ -55,6 +55,15 @@ class Binding:
     item: SelectItem | None = None
 
 
+@dataclass(slots=True)
+class Condition:
+    """A condition of ON: what stands for it in the SQL, and the tables that it sees."""
+
+    mark: str
+    on: Node
+    sources: list[Source]
+
+
 @dataclass(slots=True, eq=False)
 class Scope:
     """A query block while it is translated."""
@@ -66,8 +75,8 @@ class Scope:
     # Columns of USING and NATURAL: (alias, name) of those that stand for both, and of those they hide.
     merged: list[tuple[str, str]] = field(default_factory=list)
     hidden: set[tuple[str, str]] = field(default_factory=set)
-    # Conditions of ON that are not translated yet, with the range of `sources` that they see; None where none waits.
-    conditions: list[tuple[Node, int, int]] | None = None
+    # Conditions of ON that are not translated yet, in the order of their turn; None where they are translated at once.
+    conditions: list[Condition] | None = None
     items: list[SelectItem] = field(default_factory=list)
     item_values: list[Value] = field(default_factory=list)
     group_columns: set[str] = field(default_factory=set)

@@ -8,8 +8,7 @@ NO_ZERO_DATE, ERROR_FOR_DIVISION_BY_ZERO; the reference manual's "Server SQL Mod
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
 
 from envs.dbbench.mysql.errors import MySQLError
 
@@ -18,17 +17,21 @@ class _State(threading.local):
     active = False
 
 
+class _StrictMode:
+    def __enter__(self) -> None:
+        _state.active = True
+
+    def __exit__(self, *error: object) -> None:
+        _state.active = False
+
+
 _state = _State()
+_STRICT, _LENIENT = _StrictMode(), nullcontext()
 
 
-@contextmanager
-def strict_mode(active: bool) -> Iterator[None]:
+def strict_mode(active: bool) -> AbstractContextManager[None]:
     """Whether warnings of this thread are errors until the end of the block."""
-    before, _state.active = _state.active, active
-    try:
-        yield
-    finally:
-        _state.active = before
+    return _STRICT if active else _LENIENT
 
 
 def warn(number: int, *details: object) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 import zlib
 from collections.abc import Callable
 
 from envs.dbbench.mysql.binary import to_bytes, to_text
 from envs.dbbench.mysql.collation import equal, fold, sort_key
 from envs.dbbench.mysql.functions import MAX_TEXT, function
+from envs.dbbench.mysql.strict import warn
 from envs.dbbench.mysql.types import INT, RAW, TEXT
 
 # --- pieces of text
@@ -170,10 +172,10 @@ def hex_(text: str) -> str:
 
 @function("UNHEX", "t", RAW)
 def unhex(text: str) -> str | None:
-    try:
-        return to_text(bytes.fromhex(text if len(text) % 2 == 0 else "0" + text))
-    except ValueError:
+    if re.fullmatch("[0-9A-Fa-f]*", text) is None:
+        warn(1411, "string", f"'{text}'", "unhex")
         return None
+    return to_text(bytes.fromhex(text if len(text) % 2 == 0 else "0" + text))
 
 
 @function("TO_BASE64", "t", TEXT)

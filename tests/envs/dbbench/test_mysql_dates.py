@@ -99,6 +99,7 @@ def test_a_constant_that_is_no_date_cannot_be_compared_with_one() -> None:
 
 def test_periods_have_twelve_months() -> None:
     assert one("PERIOD_ADD(202411, 2)") == 202501
+    assert -(2**63) <= one("PERIOD_ADD(101, 9223372036854775807)") < 2**63
     assert error("SELECT PERIOD_ADD(202413, 1)") == "1210 (HY000): Incorrect arguments to period_add"
     assert error("SELECT PERIOD_DIFF(202401, 0)") == "1210 (HY000): Incorrect arguments to period_diff"
 

@@ -159,6 +159,8 @@ def test_refusals_have_mysqls_number_and_text(sql: str, refusal: str) -> None:
         ("SELECT 1 FROM Players p JOIN Clubs c ON p.b = c.Team WHERE d = 1 GROUP BY e", "d", "where clause"),
         ("SELECT 1 FROM Players p JOIN Clubs c ON p.b = c.Team GROUP BY e HAVING f ORDER BY g", "p.b", "on clause"),
         ("SELECT 1 FROM Players GROUP BY e HAVING f ORDER BY g", "e", "group statement"),
+        ("SELECT 1 FROM Players p JOIN Clubs c ON p.a JOIN Clubs d ON p.b", "p.b", "on clause"),
+        ("SELECT 1 FROM Players p JOIN (Clubs c JOIN Clubs d ON c.a) ON p.b", "c.a", "on clause"),
         ("SELECT 1 FROM Players HAVING f ORDER BY g", "f", "having clause"),
         ("SELECT a FROM Players JOIN Clubs USING (nosuch)", "nosuch", "from clause"),
         ("SELECT a FROM Players JOIN (SELECT b FROM Clubs) c ON d = 1", "b", "field list"),

@@ -12,7 +12,7 @@ from envs.dbbench.backend import Reply
 from envs.dbbench.sandbox import Sandbox
 from envs.dbbench.task import DBTask, Table
 
-ALIKE = 0.92
+ALIKE = 0.985
 
 
 def tasks_and_statements(path: Path) -> tuple[dict[str, DBTask], list[dict[str, Any]]]:

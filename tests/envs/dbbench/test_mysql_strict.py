@@ -17,6 +17,10 @@ REFUSED = [
     ("CAST('x' AS DECIMAL(10, 2))", "1292 (22007): Truncated incorrect DECIMAL value: 'x'"),
     ("CAST(1000 AS DECIMAL(4, 2))", "1264 (22003): Out of range value for column 'cast' at row 1"),
     ("CAST(Name AS CHAR(2))", "1292 (22007): Truncated incorrect CHAR(2) value: 'José'"),
+    ("CAST(Name AS BINARY(2))", "1292 (22007): Truncated incorrect BINARY(2) value: 'José'"),
+    ("UNHEX(Note)", "1411 (HY000): Incorrect string value: ''captain'' for function unhex"),
+    ("INET_ATON(Name)", "1411 (HY000): Incorrect string value: ''José'' for function inet_aton"),
+    ("INET6_ATON(Name)", "1411 (HY000): Incorrect string value: ''José'' for function inet6_aton"),
     ("CAST('1800' AS YEAR)", "1292 (22007): Truncated incorrect YEAR value: '1800'"),
     ("Fee DIV 2", "1366 (HY000): Incorrect DECIMAL value: '0' for column '' at row -1"),
     ("1 / 0", "1365 (22012): Division by 0"),
@@ -122,6 +126,26 @@ def test_a_refused_insert_of_several_rows_inserts_none() -> None:
         reply = db.execute("INSERT INTO Clubs (Team) VALUES ('new'), (1 DIV 0), ('newer')")
         assert reply.error == "1365 (22012): Division by 0"
         assert db.execute("SELECT COUNT(*) FROM Clubs").rows == [(3,)]
+
+
+def test_changes_of_several_tables_are_refused_as_a_whole() -> None:
+    with Sandbox(TASK) as db:
+        before = db.table_hash()
+        joined = "Players p JOIN Clubs c ON p.Team = c.Team"
+        for change in (
+            f"UPDATE {joined} SET c.City = 'x', p.Note = CAST(p.Fee AS SIGNED)",
+            f"UPDATE {joined} SET p.Note = 'x' WHERE YEAR(p.Born) > 0 OR p.Goals / 0",
+            f"DELETE p, c FROM {joined} WHERE YEAR(p.Born) > 0",
+            "INSERT INTO Clubs SET Team = 'x', City = 1 / 0",
+            "REPLACE INTO Clubs (Team) VALUES ('x' + 1)",
+        ):
+            assert db.execute(change).error is not None, change
+            assert db.table_hash() == before
+
+
+def test_without_its_sql_mode_a_change_only_warns() -> None:
+    found = after("SET sql_mode = ''", "UPDATE Clubs SET City = CAST(Team AS SIGNED)", query="SELECT City FROM Clubs")
+    assert found == [("0",), ("0",), ("0",)]
 
 
 def test_queries_after_a_change_warn_only() -> None:
