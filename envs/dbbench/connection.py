@@ -149,12 +149,15 @@ class Connection:
         try:
             rows = self._rows_of(sql, params)
         except BaseException:
-            if self.raw.in_transaction:  # SQLite has ended it where it was interrupted or full
-                self.raw.execute(f"ROLLBACK TO {_SAVEPOINT}")
-                self.raw.execute(f"RELEASE {_SAVEPOINT}")
+            self._undo_savepoint()
             raise
         self.raw.execute(f"RELEASE {_SAVEPOINT}")
         return rows
+
+    def _undo_savepoint(self) -> None:
+        if self.raw.in_transaction:  # SQLite has ended it where it was interrupted or full
+            self.raw.execute(f"ROLLBACK TO {_SAVEPOINT}")
+            self.raw.execute(f"RELEASE {_SAVEPOINT}")
 
     def _rows_of(self, sql: str, params: dict[str, Any]) -> list[tuple[Any, ...]]:
         rows: list[tuple[Any, ...]] = []
@@ -175,8 +178,8 @@ class Connection:
 
     def write(self, statements: list[tuple[str, tuple[int, ...]]], rows: list[tuple[Any, ...]]) -> None:
         """Runs statements for each row, all or none of them: with each the places of its parameters in the row."""
-        saved = self.save()
         self.changed = 0
+        self.raw.execute(f"SAVEPOINT {_SAVEPOINT}")
         try:
             for sql, cells in statements:
                 # A table's row may be in several rows: what comes first counts. Outer joins leave NULLs.
@@ -185,9 +188,10 @@ class Connection:
                     firsts.setdefault(row[cells[0]], tuple(row[i] for i in cells))
                 firsts.pop(None, None)
                 self.changed += self.raw.executemany(sql, list(firsts.values())).rowcount
-        except sqlite3.Error:
-            self.restore(saved)
+        except BaseException:
+            self._undo_savepoint()
             raise
+        self.raw.execute(f"RELEASE {_SAVEPOINT}")
 
     def rows(self, table: str) -> list[tuple[Any, ...]]:
         """All rows of a table, by its quoted name."""

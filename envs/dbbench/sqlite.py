@@ -73,7 +73,6 @@ class SQLiteBackend:
         return reply
 
     def _execute_plan(self, todo: Plan) -> Reply:
-        assert self._connection is not None
         try:
             if todo.transaction:
                 self._transactions.apply(todo.transaction, todo.savepoint)
@@ -86,15 +85,7 @@ class SQLiteBackend:
         if not todo.sql:
             return Reply.of(list(todo.rows))
         try:
-            with strict_mode(todo.strict):
-                rows = self._connection.run(todo.sql, todo.params or {}, self._deadline)
-            if todo.writes:
-                self._connection.write([(write.sql, write.cells) for write in todo.writes], rows)
-                return Reply.of([])
-            if todo.targets:
-                assign(self._connection.session, todo.targets, rows)
-                return Reply.of([])
-            rows = _converted(todo, rows)
+            rows = self._rows(todo)
         except InternalError:
             raise
         except (MySQLError, Unsupported) as error:
@@ -109,6 +100,26 @@ class SQLiteBackend:
             _log.exception("the MySQL layer failed on the result of a statement")
             raise InternalError(f"the MySQL layer failed on a result: {type(error).__name__}: {error}") from error
         return Reply.of(rows if todo.kind in ("rows", "diagnostics") else [])
+
+    def _rows(self, todo: Plan) -> list[tuple[Any, ...]]:
+        """The rows of a planned statement in MySQL's order, as its driver gives them."""
+        assert self._connection is not None
+        with strict_mode(todo.strict):
+            rows = self._connection.run(todo.sql, todo.params or {}, self._deadline)
+        if todo.writes:
+            self._connection.write([(write.sql, write.cells) for write in todo.writes], rows)
+            return []
+        if todo.targets:
+            assign(self._connection.session, todo.targets, rows)
+            return []
+        if todo.sorting is not None:
+            rows = todo.sorting.apply(rows)
+        if not todo.converts:
+            return rows
+        return [
+            tuple(cell if change is None else change(cell) for cell, change in zip(row, todo.converters, strict=True))
+            for row in rows
+        ]
 
     def _execute_plain(self, sql: str) -> Reply:
         assert self._connection is not None
@@ -149,18 +160,6 @@ class SQLiteBackend:
         if self._connection is not None:
             POOLS[self._dialect].give(self._connection, self._image)
             self._connection = None
-
-
-def _converted(todo: Plan, rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    """The rows in MySQL's order, as its driver gives them."""
-    if todo.sorting is not None:
-        rows = todo.sorting.apply(rows)
-    if not todo.converts:
-        return rows
-    return [
-        tuple(cell if change is None else change(cell) for cell, change in zip(row, todo.converters, strict=True))
-        for row in rows
-    ]
 
 
 @lru_cache(maxsize=4096)
