@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 from envs.dbbench.limits import Growth, fetch
 from envs.dbbench.mysql import runtime
 from envs.dbbench.mysql.errors import MySQLError
+from envs.dbbench.mysql.session import Session
 from envs.errors import InternalError
 
 if TYPE_CHECKING:
@@ -79,8 +80,12 @@ class Connection:
         self.raw: sqlite3.Connection = raw
         self._failures: list[BaseException] = []
         self._watch: runtime.Watch = runtime.Watch()
+        self.session = Session()
+        """MySQL's session of the episode."""
+        self.changed = 0
+        """Rows that the last statement changed, -1 for a query."""
         if dialect == "mysql":
-            runtime.install(raw, self._failures, self._watch)
+            runtime.install(raw, self._failures, self._watch, self.session)
         for limit, value in _LIMITS.items():
             raw.setlimit(limit, value)
         raw.execute("PRAGMA temp_store = MEMORY")
@@ -93,7 +98,8 @@ class Connection:
         self._changes: int = 0
 
     def load(self, image: Image) -> None:
-        """Makes the database the image, by the shortest way from what it is."""
+        """Makes the database the image, by the shortest way from what it is, and the session a new one."""
+        self.session.clear()
         if image is not self.image or (self.raw.total_changes != self._changes and not self._undo(image)):
             self.restore(image.data)
         self.image, self._changes = image, self.raw.total_changes
@@ -143,12 +149,15 @@ class Connection:
         try:
             rows = self._rows_of(sql, params)
         except BaseException:
-            if self.raw.in_transaction:  # SQLite has ended it where it was interrupted or full
-                self.raw.execute(f"ROLLBACK TO {_SAVEPOINT}")
-                self.raw.execute(f"RELEASE {_SAVEPOINT}")
+            self._undo_savepoint()
             raise
         self.raw.execute(f"RELEASE {_SAVEPOINT}")
         return rows
+
+    def _undo_savepoint(self) -> None:
+        if self.raw.in_transaction:  # SQLite has ended it where it was interrupted or full
+            self.raw.execute(f"ROLLBACK TO {_SAVEPOINT}")
+            self.raw.execute(f"RELEASE {_SAVEPOINT}")
 
     def _rows_of(self, sql: str, params: dict[str, Any]) -> list[tuple[Any, ...]]:
         rows: list[tuple[Any, ...]] = []
@@ -157,6 +166,7 @@ class Connection:
             cursor.execute(sql, params)
             if cursor.description is not None:
                 fetch(cursor, rows)
+            self.changed = cursor.rowcount
         except Exception as error:
             raise self._cause(error) from None
         finally:
@@ -165,6 +175,23 @@ class Connection:
         if self._failures:  # a collation cannot abort a statement: what it failed to compare counted as equal
             raise self._cause(self._failures[0])
         return rows
+
+    def write(self, statements: list[tuple[str, tuple[int, ...]]], rows: list[tuple[Any, ...]]) -> None:
+        """Runs statements for each row, all or none of them: with each the places of its parameters in the row."""
+        self.changed = 0
+        self.raw.execute(f"SAVEPOINT {_SAVEPOINT}")
+        try:
+            for sql, cells in statements:
+                # A table's row may be in several rows: what comes first counts. Outer joins leave NULLs.
+                firsts: dict[Any, tuple[Any, ...]] = {}
+                for row in rows:
+                    firsts.setdefault(row[cells[0]], tuple(row[i] for i in cells))
+                firsts.pop(None, None)
+                self.changed += self.raw.executemany(sql, list(firsts.values())).rowcount
+        except BaseException:
+            self._undo_savepoint()
+            raise
+        self.raw.execute(f"RELEASE {_SAVEPOINT}")
 
     def rows(self, table: str) -> list[tuple[Any, ...]]:
         """All rows of a table, by its quoted name."""

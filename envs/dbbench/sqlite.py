@@ -15,8 +15,10 @@ from envs.dbbench.limits import TooLarge
 from envs.dbbench.mysql.dialect import Plan, plan
 from envs.dbbench.mysql.errors import USER, MySQLError, Unsupported
 from envs.dbbench.mysql.scope import Schema
+from envs.dbbench.mysql.session import Session
 from envs.dbbench.mysql.strict import strict_mode
 from envs.dbbench.mysql.tree import Prepared
+from envs.dbbench.mysql.variables import assign
 from envs.dbbench.task import Table
 from envs.dbbench.transactions import Transactions
 from envs.errors import InternalError
@@ -57,8 +59,15 @@ class SQLiteBackend:
             return Reply.failed(self._image.refusal)
         if self._dialect == "sqlite":
             return self._execute_plain(sql)
-        planned = _plan if len(sql) <= _CACHED_LENGTH else plan
-        return self._execute_plan(planned(sql, self._image.schema))
+        assert self._connection is not None
+        session = self._connection.session
+        if len(sql) <= _CACHED_LENGTH and "@" not in sql:
+            todo = _plan(sql, self._image.schema, session.sql_mode)
+        else:
+            todo = plan(sql, self._image.schema, session)
+        reply = self._execute_plan(todo)
+        _count(session, todo, reply, self._connection.changed)
+        return reply
 
     def _execute_plan(self, todo: Plan) -> Reply:
         try:
@@ -78,7 +87,7 @@ class SQLiteBackend:
             rows = self._rows(todo)
         except InternalError:
             raise
-        except MySQLError as error:
+        except (MySQLError, Unsupported) as error:
             return Reply.failed(error)
         except sqlite3.Error as error:
             return Reply.failed(_as_mysql(error, self._image))
@@ -96,6 +105,12 @@ class SQLiteBackend:
         assert self._connection is not None
         with strict_mode(todo.strict):
             rows = self._connection.run(todo.sql, todo.params or {}, self._deadline)
+        if todo.writes:
+            self._connection.write([(write.sql, write.cells) for write in todo.writes], rows)
+            return []
+        if todo.targets:
+            assign(self._connection.session, todo.targets, rows)
+            return []
         if todo.sorting is not None:
             rows = todo.sorting.apply(rows)
         if not todo.converts:
@@ -146,8 +161,19 @@ class SQLiteBackend:
 
 
 @lru_cache(maxsize=4096)
-def _plan(sql: str, schema: Schema) -> Plan:
-    return plan(sql, schema)
+def _plan(sql: str, schema: Schema, sql_mode: str) -> Plan:
+    """The plan of a statement without variables: of the session only the SQL mode matters."""
+    return plan(sql, schema, Session(sql_mode))
+
+
+def _count(session: Session, todo: Plan, reply: Reply, changed: int) -> None:
+    """Keeps what ROW_COUNT() and FOUND_ROWS() will answer."""
+    if reply.error is not None:
+        session.row_count = -1
+    elif todo.kind == "rows":
+        session.row_count, session.found_rows = -1, len(reply.rows)
+    else:
+        session.row_count = changed if todo.kind == "changes" else 0
 
 
 def _as_mysql(error: sqlite3.Error, image: Image) -> MySQLError:

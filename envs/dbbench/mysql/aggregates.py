@@ -10,17 +10,21 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
+from envs.dbbench.mysql import jsonvalues
 from envs.dbbench.mysql.collation import sort_key
 from envs.dbbench.mysql.errors import MySQLError
 from envs.dbbench.mysql.filesort import Sorting
+from envs.dbbench.mysql.session import Session
 from envs.dbbench.mysql.strict import warn
 
-GROUP_CONCAT_BYTES = 1024  # group_concat_max_len
 MAX_GROUP_TEXT = 20_000_000
+MAX_TEXT = 1_000_000
 
 
 class Aggregate:
     """SQLite's protocol: step a row in, inverse the oldest out of a window's frame, value, finalize."""
+
+    session: Session
 
     def step(self, *cells: Any) -> None:
         raise NotImplementedError
@@ -110,20 +114,21 @@ class CountDistinct(Aggregate):
 
 class GroupConcat(Aggregate):
     """GROUP_CONCAT: the first cell is a JSON list [separator, distinct, width, [descending ...], [kinds ...]], then
-    the expressions, then the order's keys. The result is cut at 1,024 bytes."""
+    the expressions, then the order's keys. The result is cut at the bytes of group_concat_max_len."""
 
     def __init__(self) -> None:
         self.settings: list[Any] = []
         self.rows: list[tuple[str, list[Any]]] = []
         self.seen: set[str] = set()
         self.size = 0
+        self.most = min(max(self.session.number("group_concat_max_len", 1024), 4), MAX_TEXT)
 
     def step(self, *cells: Any) -> None:
         if not self.settings:
             self.settings = json.loads(cells[0])
         _, distinct, width, descending, kinds = self.settings
         parts = cells[1 : 1 + width]
-        if None in parts or (not descending and self.size > GROUP_CONCAT_BYTES):
+        if None in parts or (not descending and self.size > self.most):
             return
         text = "".join(parts)
         if distinct:
@@ -135,7 +140,7 @@ class GroupConcat(Aggregate):
         self.size += len(text) + sum(len(key[1]) for key in keys if isinstance(key[1], str))
         if self.size > MAX_GROUP_TEXT:
             raise MySQLError(1153)
-        self.rows.append((text[: GROUP_CONCAT_BYTES + 1], keys))
+        self.rows.append((text[: self.most + 1], keys))
 
     def value(self) -> Any:
         if not self.rows:
@@ -146,10 +151,10 @@ class GroupConcat(Aggregate):
         for place in reversed(range(len(descending))):
             self.rows.sort(key=lambda row: row[1][place], reverse=descending[place])
         joined = separator.join(text for text, _ in self.rows)
-        raw = joined[: GROUP_CONCAT_BYTES + 1].encode("utf-8", "replace")
-        if len(raw) > GROUP_CONCAT_BYTES:
+        raw = joined[: self.most + 1].encode("utf-8", "replace")
+        if len(raw) > self.most:
             warn(1260, len(self.rows))
-        raw = raw[:GROUP_CONCAT_BYTES]
+        raw = raw[: self.most]
         return raw.decode("utf-8", "ignore")
 
 
@@ -229,15 +234,47 @@ class Filesort(Aggregate):
         return "".join(f",{place + 1}" for place in self.sorting.places(self.keys)) + ","
 
 
+class JSONArray(Aggregate):
+    """JSON_ARRAYAGG of documents."""
+
+    def __init__(self) -> None:
+        self.items: list[str] = []
+        self.size = 0
+
+    def step(self, *cells: Any) -> None:
+        self.size += sum(map(len, cells))
+        if self.size > MAX_TEXT:
+            raise MySQLError(1153)
+        self.items.append(cells[0])
+
+    def value(self) -> Any:
+        return f"[{', '.join(self.items)}]" if self.items else None
+
+
+class JSONObject(JSONArray):
+    """JSON_OBJECTAGG of names and documents. Error 3158 for a name that is NULL."""
+
+    def step(self, *cells: Any) -> None:
+        if cells[0] is None:
+            raise MySQLError(3158)
+        super().step(*cells)
+        self.items[-1:] = cells
+
+    def value(self) -> Any:
+        pairs = zip(self.items[::2], self.items[1::2], strict=True)
+        return jsonvalues.dump({name: jsonvalues.load(item) for name, item in pairs}) if self.items else None
+
+
 AGGREGATES: dict[str, type[Aggregate]] = {
     "decimal_sum": DecimalSum, "decimal_avg": DecimalAverage, "first": First, "one": One,
     "count_distinct": CountDistinct, "group_concat": GroupConcat, "variance": Variance, "bits": Bits,
     "filesort": Filesort,
+    "json_arrayagg": JSONArray, "json_objectagg": JSONObject,
 }  # fmt: skip
 
 
-def reporting(aggregate: type[Aggregate], failures: list[BaseException]) -> type[Aggregate]:
-    """The aggregate, leaving what it raises in `failures`."""
+def reporting(aggregate: type[Aggregate], failures: list[BaseException], session: Session) -> type[Aggregate]:
+    """The aggregate in a session, leaving what it raises in `failures`."""
 
     def reported(method: Callable[..., Any]) -> Callable[..., Any]:
         def wrapped(self: Aggregate, *cells: Any) -> Any:
@@ -250,4 +287,4 @@ def reporting(aggregate: type[Aggregate], failures: list[BaseException]) -> type
         return wrapped
 
     methods = {name: reported(getattr(aggregate, name)) for name in ("step", "inverse", "value")}
-    return type(aggregate.__name__, (aggregate,), methods)
+    return type(aggregate.__name__, (aggregate,), {**methods, "session": session})

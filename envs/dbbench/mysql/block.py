@@ -118,8 +118,9 @@ class Block:
                 f", {self.scope.finish(sql, True) if i < kept else 'NULL'} AS k{i}, {int(i >= kept)} AS g{i}"
                 for i, sql in enumerate(full)
             )
-            items = [replace_keys(value, full[kept:]) for value in self.scope.item_values]
-            block = Block(self.node, self.scope, self.source, "", self.keys, self.having, [], True)
+            items = [level_of(value, full, kept) for value in self.scope.item_values]
+            having = grouping.answer_grouping(self.having, full, kept)
+            block = Block(self.node, self.scope, self.source, "", self.keys, having, [], True)
             block.where = self.where
             saved, self.scope.item_values = self.scope.item_values, items
             levels.append(block._body(full[:kept] or ["NULL"], extra))
@@ -136,9 +137,10 @@ class Block:
         return text + limit_sql(self.node)
 
 
-def replace_keys(value: Value, dropped: list[str]) -> Value:
-    sql = value.sql
-    for key in dropped:
+def level_of(value: Value, keys: list[str], kept: int) -> Value:
+    """An item at a level of WITH ROLLUP that keeps the first keys; the others are NULL."""
+    sql = grouping.answer_grouping(value.sql, keys, kept)
+    for key in keys[kept:]:
         sql = sql.replace(key, "NULL")
     return replace(value, sql=sql)
 

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from envs.dbbench.mysql import datefunctions, numberfunctions, regexp, textfunctions
+from envs.dbbench.mysql import (
+    binary,
+    datefunctions,
+    informationcalls,
+    jsoncalls,
+    miscellaneous,
+    numberfunctions,
+    regexp,
+    textfunctions,
+)
 from envs.dbbench.mysql.dateformat import format_kind
-from envs.dbbench.mysql.errors import USER, MySQLError
+from envs.dbbench.mysql.errors import MySQLError
 from envs.dbbench.mysql.functions import FUNCTIONS, Function
+from envs.dbbench.mysql.handlers import HANDLERS, handles
 from envs.dbbench.mysql.operators import arithmetic, compare, quotient_digits
 from envs.dbbench.mysql.tree import Call, Interval
 from envs.dbbench.mysql.types import (
@@ -17,7 +26,6 @@ from envs.dbbench.mysql.types import (
     DOUBLE,
     INT,
     NOT_FIXED,
-    NULL,
     TEXT,
     TIME,
     UINT,
@@ -29,6 +37,8 @@ from envs.dbbench.mysql.types import (
     as_number,
     as_text,
     as_truth,
+    choice,
+    common_text,
     common_type,
     convert,
     decimal,
@@ -38,23 +48,8 @@ from envs.dbbench.mysql.types import (
 if TYPE_CHECKING:
     from envs.dbbench.mysql.translate import Translator
 
-VERSION = "9.7.0"
-
 # Imported for what they register.
-LIBRARIES = (datefunctions, numberfunctions, regexp, textfunctions)
-
-Handler = Callable[["Translator", list[Value], Call], Value]
-# Name -> (fewest arguments, most arguments, handler).
-HANDLERS: dict[str, tuple[int, int, Handler]] = {}
-
-
-def handles(names: str, least: int, most: int | None = None) -> Callable[[Handler], Handler]:
-    def register(handler: Handler) -> Handler:
-        for name in names.split():
-            HANDLERS[name] = (least, least if most is None else most, handler)
-        return handler
-
-    return register
+LIBRARIES = (binary, datefunctions, informationcalls, jsoncalls, miscellaneous, numberfunctions, regexp, textfunctions)
 
 
 def arity(name: str) -> tuple[int, int] | None:
@@ -67,7 +62,10 @@ def arity(name: str) -> tuple[int, int] | None:
 def plain(entry: Function, arguments: list[Value]) -> Value:
     """A function of functions.py: every argument converted to what it takes."""
     converted = [_argument(entry.kind(i), argument) for i, argument in enumerate(arguments)]
-    return Value(f"m_{entry.name.lower()}({', '.join(converted)})", entry.returns)
+    returns = entry.returns
+    if entry.name in textfunctions.COLLATED:
+        returns = common_text([value.type for i, value in enumerate(arguments) if entry.kind(i) == "t"])
+    return Value(f"m_{entry.name.lower()}({', '.join(converted)})", returns)
 
 
 def _argument(kind: str, value: Value) -> str:
@@ -91,7 +89,7 @@ def as_moment(value: Value) -> str:
 def _if(t: Translator, arguments: list[Value], call: Call) -> Value:
     condition, yes, no = arguments
     result = common_type([yes.type, no.type])
-    sql = f"CASE WHEN {as_truth(condition)} THEN {convert(yes, result)} ELSE {convert(no, result)} END"
+    sql = f"CASE WHEN {as_truth(condition)} THEN {choice(yes, result)} ELSE {choice(no, result)} END"
     return Value(f"({sql})", result)
 
 
@@ -119,12 +117,8 @@ def _isnull(t: Translator, arguments: list[Value], call: Call) -> Value:
 @handles("GREATEST LEAST", 2, 99)
 def _extreme(t: Translator, arguments: list[Value], call: Call) -> Value:
     result = common_type([argument.type for argument in arguments])
-    compared = result
-    if result.kind == "text" and any(argument.type.numeric for argument in arguments):
-        compared = DOUBLE
-    items = ", ".join(convert(argument, compared) for argument in arguments)
-    sql = f"m_extreme('{call.name.lower()} {compared.kind}', {items})"
-    return Value(sql, compared)
+    items = ", ".join(convert(argument, result) for argument in arguments)
+    return Value(f"m_extreme('{call.name.lower()} {'binary' if result.binary else result.kind}', {items})", result)
 
 
 @handles("ANY_VALUE", 1)
@@ -272,39 +266,6 @@ _now("CURDATE CURRENT_DATE UTC_DATE", "", "%Y-%m-%d", DATE)
 _now("CURTIME CURRENT_TIME UTC_TIME", "", "%H:%M:%S", TIME)
 
 
-# --- the server
-
-
-@handles("DATABASE SCHEMA", 0)
-def _database(t: Translator, arguments: list[Value], call: Call) -> Value:
-    return Value(t.param(t.schema.database), TEXT, constant=True)
-
-
-@handles("VERSION", 0)
-def _version(t: Translator, arguments: list[Value], call: Call) -> Value:
-    return Value(t.param(VERSION), TEXT, constant=True)
-
-
-@handles("USER CURRENT_USER SESSION_USER SYSTEM_USER", 0)
-def _user(t: Translator, arguments: list[Value], call: Call) -> Value:
-    return Value(t.param(f"{USER}@localhost"), TEXT, constant=True)
-
-
-@handles("CONNECTION_ID ROW_COUNT FOUND_ROWS LAST_INSERT_ID", 0, 1)
-def _session(t: Translator, arguments: list[Value], call: Call) -> Value:
-    return Value({"CONNECTION_ID": "1", "ROW_COUNT": "-1"}.get(call.name, "0"), INT, constant=True)
-
-
-@handles("LOAD_FILE", 1)
-def _load_file(t: Translator, arguments: list[Value], call: Call) -> Value:
-    return Value("NULL", NULL)  # MySQL's answer without the FILE privilege
-
-
-@handles("SLEEP BENCHMARK GET_LOCK RELEASE_LOCK IS_FREE_LOCK IS_USED_LOCK RELEASE_ALL_LOCKS UUID", 0, 2)
-def _denied(t: Translator, arguments: list[Value], call: Call) -> Value:
-    raise MySQLError(1370, "execute", USER, call.name.lower())
-
-
 # --- aggregates
 
 
@@ -318,6 +279,8 @@ def aggregate(t: Translator, call: Call, arguments: list[Value]) -> Value:
         return Value(f"{name}({ordered(arguments[0])})", arguments[0].type)
     if name in ("SUM", "AVG"):
         return _sum(name, distinct, as_number(arguments[0]))
+    if name.startswith("JSON_"):
+        return jsoncalls.aggregate(call, arguments)
     if name.startswith("BIT_"):
         return Value(f"m_bits({as_integer(arguments[0])}, '{name[4:].lower()}')", UINT)
     kind = ("std " if name.startswith("STD") else "") + ("samp" if name.endswith("SAMP") else "pop")

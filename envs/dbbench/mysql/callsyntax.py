@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from envs.dbbench.mysql.castsyntax import cast_type
+from envs.dbbench.mysql.errors import Unsupported
 from envs.dbbench.mysql.tokens import TokenReader
-from envs.dbbench.mysql.tree import Call, Column, Interval, Literal, Node, OrderItem, Star, Window
+from envs.dbbench.mysql.tree import Call, Cast, Column, Interval, Literal, Node, OrderItem, Star, Window
 from envs.dbbench.mysql.words import (
     AGGREGATES,
     GRAMMAR_FUNCTIONS,
@@ -177,6 +179,32 @@ class CallParser(TokenReader):
             call.separator = self.string()
         return call
 
+    def _arguments_json_arrayagg(self) -> Node:
+        return Call("JSON_ARRAYAGG", [self.expression()])
+
+    def _arguments_json_objectagg(self) -> Node:
+        name = self.expression()
+        self.expect(",")
+        return Call("JSON_OBJECTAGG", [name, self.expression()])
+
+    def _arguments_json_value(self) -> Node:
+        """JSON_VALUE(document, path [RETURNING type] [NULL ON EMPTY] [NULL ON ERROR])."""
+        document = self.expression()
+        self.expect(",")
+        call: Node = Call("JSON_VALUE", [document, self.expression()])
+        if self.accept("RETURNING"):
+            call = cast_type(self, call)
+        while self.key in ("NULL", "ERROR", "DEFAULT"):
+            if self.key != "NULL":
+                raise Unsupported(f"JSON_VALUE with {self.key} ON EMPTY or ON ERROR")
+            self.expect("NULL", "ON")
+            if not self.accept("EMPTY"):
+                self.expect("ERROR")
+        return call
+
+    def _arguments_weight_string(self) -> Node:
+        raise Unsupported("the function WEIGHT_STRING")
+
     def _arguments_trim(self) -> Node:
         side = self.key if self.key in ("LEADING", "TRAILING", "BOTH") else ""
         if side:
@@ -216,9 +244,7 @@ class CallParser(TokenReader):
 
     def _arguments_char(self) -> Node:
         call = Call("CHAR", self.expressions())
-        if self.accept("USING"):
-            self.character_set()
-        return call
+        return Cast(call, "CHAR") if self.accept("USING") and self.character_set() != "binary" else call
 
     def _arguments_date_add(self, sign: int = 1) -> Node:
         base = self.expression()

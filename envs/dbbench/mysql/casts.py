@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from envs.dbbench.mysql import calls
+from envs.dbbench.mysql import calls, jsoncalls
 from envs.dbbench.mysql.errors import MySQLError
 from envs.dbbench.mysql.tree import (
     Cast,
 )
 from envs.dbbench.mysql.types import (
-    BINARY,
     DATE,
     DATETIME,
     DOUBLE,
     FLOAT,
     INT,
+    RAW,
     TEXT,
     TIME,
     UINT,
@@ -21,18 +21,26 @@ from envs.dbbench.mysql.types import (
     as_decimal,
     as_double,
     as_integer,
+    as_number,
     as_text,
     decimal,
+    number_of_literal,
 )
 
 
 def cast(value: Value, node: Cast, strict: bool = False) -> Value:
     """CAST and CONVERT. Raises 1425 to 1427 for DECIMAL sizes that MySQL refuses. `strict`: see strict.py."""
+    if node.type not in ("CHAR", "BINARY", "JSON") and number_of_literal(value) is not None:
+        value = as_number(value)
     kind, source = node.type, value.type.kind
-    if kind == "CHAR" or kind == "BINARY":
+    if kind == "CHAR":
         text = as_text(value)
         sql = text if node.precision is None else f"m_cast_char({text}, {node.precision})"
-        return Value(sql, TEXT if kind == "CHAR" else BINARY, value.literal, constant=value.constant)
+        return Value(sql, TEXT, value.literal, constant=value.constant)
+    if kind == "BINARY":
+        text = as_text(value)
+        sql = text if node.precision is None else f"m_fit_bytes({text}, {node.precision})"
+        return Value(sql, RAW, value.literal, constant=value.constant)
     if kind == "SIGNED":
         checked = f"m_cast_signed({value.sql})" if strict else f"CAST({value.sql} AS INTEGER)"
         return Value(as_integer(value) if source != "text" else checked, INT)
@@ -48,7 +56,7 @@ def cast(value: Value, node: Cast, strict: bool = False) -> Value:
     if kind == "YEAR":
         return _cast_year(value)
     if kind == "JSON":
-        return Value(as_text(value), TEXT)
+        return jsoncalls.cast_json(value, node)
     return Value(f"m_cast_{kind.lower()}({calls.as_moment(value) if kind != 'TIME' else as_text(value)})",
                  {"DATE": DATE, "TIME": TIME}.get(kind, DATETIME))  # fmt: skip
 

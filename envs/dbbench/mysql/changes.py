@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from envs.dbbench.mysql.errors import MySQLError
 from envs.dbbench.mysql.queries import QueryTranslator
-from envs.dbbench.mysql.scope import Scope, Source
-from envs.dbbench.mysql.tree import Delete, Insert, Literal, Node, OrderItem, TableName, Update, Values
-from envs.dbbench.mysql.types import TEXT, Value, as_stored, sort_key
+from envs.dbbench.mysql.scope import Scope, Source, SourceColumn
+from envs.dbbench.mysql.tree import Column, Delete, Insert, Join, Literal, TableName, Update, Values
+from envs.dbbench.mysql.types import TEXT, Value, as_stored
 
 
 def insert(t: QueryTranslator, node: Insert) -> str:
@@ -56,8 +58,26 @@ def _names(targets: list[int]) -> str:
     return ", ".join(f"c{i}" for i in targets)
 
 
-def update(t: QueryTranslator, node: Update) -> str:
-    """One form for all: the new values are computed in a query, by row, and then written.
+@dataclass(frozen=True, slots=True)
+class Write:
+    """A statement to run for each row of the query before it: `cells` are the places of its parameters in the row, the
+    row's number in its table first."""
+
+    sql: str
+    cells: tuple[int, ...]
+
+
+@dataclass(slots=True)
+class _Assigned:
+    """A table that UPDATE assigns to: its new values by the names of SQLite's columns."""
+
+    source: Source
+    values: dict[str, str]
+
+
+def update(t: QueryTranslator, node: Update) -> tuple[str, tuple[Write, ...]]:
+    """For one table a single statement: the new values are computed in a query, by row, and then written. For several
+    tables the query, and what writes its rows.
 
     MySQL assigns from left to right, and a later expression sees an earlier assignment.
     """
@@ -65,66 +85,96 @@ def update(t: QueryTranslator, node: Update) -> str:
     source = t._from(node.source, scope)
     if not isinstance(node.source, TableName) and (node.order or node.limit is not None):
         raise MySQLError(1221, "UPDATE", "ORDER BY" if node.order else "LIMIT")
-    target: Source | None = None
-    new_values: dict[str, str] = {}
-    for column, expression in node.assignments:
-        scope.clause = "field list"
-        found = scope.find(column)
-        if found is None:
-            raise MySQLError(1054, column.written, "field list")
-        if target is not None and found[0] is not target:
-            raise MySQLError(1235, "UPDATE of several tables at once")
-        target = found[0]
-        if target.base is None:
-            raise MySQLError(1288, target.alias, "UPDATE")
-        scope.allow_aggregates = False
-        t.target = t.schema.tables[target.base][0]
-        value = as_stored(t.scalar(expression, scope))
-        name = found[1].sql.partition(".")[2]
-        new_values[name] = scope.finish(value, False)
-        found[1].sql, found[1].type = f"({new_values[name]})", TEXT
-    assert target is not None
-    for column_ in target.columns:
-        # Conditions see the old values.
-        column_.sql = f"{target.sql_alias}.c{target.columns.index(column_)}"
-    rows = _affected(t, scope, source, target, node.where, node.order, node.limit, list(new_values.values()))
-    sets = ", ".join(f"{name} = s.v{i}" for i, name in enumerate(new_values))
-    return f"UPDATE t{target.base} SET {sets} FROM ({rows}) AS s WHERE t{target.base}.rowid = s.r"
+    found = [_assigned_column(scope, column) for column, _ in node.assignments]
+    tables = {id(target): _Assigned(target, {}) for target, _ in found}
+    t.targets = frozenset(_table_name(t, table.source) for table in tables.values())
+    for (target, column), (_, expression) in zip(found, node.assignments, strict=True):
+        scope.clause, scope.allow_aggregates = "field list", False
+        value = scope.finish(as_stored(t.scalar(expression, scope)), False)
+        place = target.columns.index(column)
+        tables[id(target)].values[f"c{place}"] = value
+        column.sql, column.type = f"({value})", TEXT
+    for target, _ in found:
+        for place, column in enumerate(target.columns):
+            column.sql = f"{target.sql_alias}.c{place}"  # conditions see the old values
+    rows = _affected(t, scope, source, list(tables.values()), node)
+    writes = _writes(list(tables.values()))
+    if len(writes) > 1:
+        return rows, writes
+    ((_, table),) = tables.items()
+    base, names = table.source.base, list(table.values)
+    if isinstance(node.source, Join):
+        # A row that the join finds several times is changed once, as it is found first.
+        firsts = ", ".join(f"m_first(x{i}) AS x{i}" for i in range(1, len(names) + 1))
+        rows = f"SELECT x0, {firsts} FROM ({rows}) GROUP BY x0"
+    sets = ", ".join(f"{name} = s.x{i}" for i, name in enumerate(names, 1))
+    changed = " OR ".join(f"t{base}.{name} IS NOT s.x{i}" for i, name in enumerate(names, 1))
+    return f"UPDATE t{base} SET {sets} FROM ({rows}) AS s WHERE t{base}.rowid = s.x0 AND ({changed})", ()
 
 
-def delete(t: QueryTranslator, node: Delete) -> str:
+def _assigned_column(scope: Scope, column: Column) -> tuple[Source, SourceColumn]:
+    scope.clause = "field list"
+    found = scope.find(column)
+    if found is None:
+        raise MySQLError(1054, column.written, "field list")
+    if found[0].base is None:
+        raise MySQLError(1288, found[0].alias, "UPDATE")
+    return found
+
+
+def _table_name(t: QueryTranslator, source: Source) -> str:
+    assert source.base is not None
+    return t.schema.tables[source.base][0]
+
+
+def _writes(tables: list[_Assigned]) -> tuple[Write, ...]:
+    """For each table the statement that writes to one of its rows; without values it deletes the row."""
+    writes, place = [], 0
+    for table in tables:
+        cells = tuple(range(place, place + 1 + len(table.values)))
+        place = cells[-1] + 1
+        base = f"t{table.source.base}"
+        if table.values:
+            sets = ", ".join(f"{name} = ?{i}" for i, name in enumerate(table.values, 2))
+            changed = " OR ".join(f"{name} IS NOT ?{i}" for i, name in enumerate(table.values, 2))
+            writes.append(Write(f"UPDATE {base} SET {sets} WHERE rowid = ?1 AND ({changed})", cells))
+        else:
+            writes.append(Write(f"DELETE FROM {base} WHERE rowid = ?1", cells))
+    return tuple(writes)
+
+
+def delete(t: QueryTranslator, node: Delete) -> tuple[str, tuple[Write, ...]]:
+    """For one table a single statement; for several the query for their rows, and what deletes them."""
     scope = Scope(t.number(), None)
     source = t._from(node.source, scope)
-    target = next((s for s in scope.sources if s.alias == node.target), None)
-    if target is None:
-        raise MySQLError(1109, node.target, "MULTI DELETE")
-    if target.base is None:
-        raise MySQLError(1288, target.alias, "DELETE")
-    t.target = t.schema.tables[target.base][0]
-    rows = _affected(t, scope, source, target, node.where, node.order, node.limit, [])
-    return f"DELETE FROM t{target.base} WHERE rowid IN ({rows})"
+    tables = []
+    for name in node.targets:
+        target = next((s for s in scope.sources if s.alias == name), None)
+        if target is None:
+            raise MySQLError(1109, name, "MULTI DELETE")
+        if target.base is None:
+            raise MySQLError(1288, target.alias, "DELETE")
+        if any(target is table.source for table in tables):
+            raise MySQLError(1066, name)
+        tables.append(_Assigned(target, {}))
+    t.targets = frozenset(_table_name(t, table.source) for table in tables)
+    rows = _affected(t, scope, source, tables, node)
+    if len(tables) > 1:
+        return rows, _writes(tables)
+    return f"DELETE FROM t{tables[0].source.base} WHERE rowid IN ({rows})", ()
 
 
-def _affected(
-    t: QueryTranslator,
-    scope: Scope,
-    source: str,
-    target: Source,
-    where: Node | None,
-    order: list[OrderItem],
-    limit: Node | None,
-    values: list[str],
-) -> str:
-    """The rows to change as `r`, each with its new values `v0`, `v1` ..."""
-    cells = "".join(f", {value} AS v{i}" for i, value in enumerate(values))
-    sql = f"SELECT {target.sql_alias}.rowid AS r{cells} FROM {source}"
-    if where is not None:
+def _affected(t: QueryTranslator, scope: Scope, source: str, tables: list[_Assigned], node: Update | Delete) -> str:
+    """The rows to change as a query of `x0`, `x1` ...: for each table the row's number and its new values."""
+    cells = [cell for table in tables for cell in (f"{table.source.sql_alias}.rowid", *table.values.values())]
+    sql = f"SELECT {', '.join(f'{cell} AS x{i}' for i, cell in enumerate(cells))} FROM {source}"
+    if node.where is not None:
         scope.clause, scope.allow_aggregates = "where clause", False
-        sql += f" WHERE {t.truth(where, scope)}"
-    if order:
+        sql += f" WHERE {t.truth(node.where, scope)}"
+    if node.order:
         scope.clause = "order clause"
-        keys = [sort_key(t.scalar(item.expression, scope)) + (" DESC" if item.descending else "") for item in order]
+        keys = [t.order_key(item, scope) for item in node.order]
         sql += f" ORDER BY {', '.join(keys)}"
-    if isinstance(limit, Literal):
-        sql += f" LIMIT {min(int(limit.value), 2**63 - 1)}"
+    if isinstance(node.limit, Literal):
+        sql += f" LIMIT {min(int(node.limit.value), 2**63 - 1)}"
     return scope.finish(sql, False)

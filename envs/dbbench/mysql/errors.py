@@ -54,7 +54,12 @@ TEXTS: dict[int, tuple[str, str]] = {
     1197: ("HY000", "Multi-statement transaction required more than 'max_binlog_cache_size' bytes of storage; increase "
            "this mysqld variable and try again"),
     1210: ("HY000", "Incorrect arguments to {}"),
+    1172: ("42000", "Result consisted of more than one row"),
     1221: ("HY000", "Incorrect usage of {} and {}"),
+    1229: ("HY000", "Variable '{}' is a GLOBAL variable and should be set with SET GLOBAL"),
+    1231: ("42000", "Variable '{}' can't be set to the value of '{}'"),
+    1232: ("42000", "Incorrect argument type to variable '{}'"),
+    1238: ("HY000", "Variable '{}' is a {} variable"),
     1222: ("21000", "The used SELECT statements have a different number of columns"),
     1227: ("42000", "Access denied; you need (at least one of) the {} privilege(s) for this operation"),
     1235: ("42000", "This version of MySQL doesn't yet support '{}'"),
@@ -110,12 +115,27 @@ TEXTS: dict[int, tuple[str, str]] = {
            "non-aggregated query"),
     3065: ("HY000", "Expression #{} of ORDER BY clause is not in SELECT list, references column '{}' which is not "
            "in SELECT list; this is incompatible with {}"),
+    3064: ("HY000", "Incorrect type for argument {} in function {}."),
+    3141: ("22032", "Invalid JSON text in argument {} to function {}: \"{}\" at position {}."),
+    3143: ("42000", "Invalid JSON path expression. The error is around character position {}."),
+    3144: ("22032", "Cannot create a JSON value from a string with CHARACTER SET '{}'."),
+    3146: ("22032", "Invalid data type for JSON data in argument {} to function {}; a JSON string or JSON type is "
+           "required."),
+    3149: ("42000", "In this situation, path expressions may not contain the * and ** tokens or an array range."),
+    3153: ("42000", "The path expression '$' is not allowed in this context."),
+    3154: ("42000", "The oneOrAll argument to {} may take these values: 'one' or 'all'."),
+    3157: ("22032", "The JSON document exceeds the maximum depth."),
+    3158: ("22032", "JSON documents may not contain NULL member names."),
+    3165: ("42000", "A path expression is not a path to a cell in an array."),
     3579: ("HY000", "Window name '{}' is not defined."),
     3593: ("HY000", "You cannot use the window function '{}' in this context.'"),
     3577: ("HY000", "In recursive query block of Recursive Common Table Expression '{}', the recursive table must be "
            "referenced only once, and not in any subquery"),
+    3602: ("HY000", "Argument #{} of GROUPING function is not in GROUP BY"),
     3636: ("HY000", "Recursive query aborted after {} iterations. Try increasing @@cte_max_recursion_depth to a "
            "larger value."),
+    3954: ("HY000", "Misplaced INTO clause, INTO is not allowed inside subqueries, and must be placed at end of UNION "
+           "clauses."),
     3685: ("HY000", "Illegal argument to a regular expression."),
     3691: ("HY000", "Mismatched parenthesis in regular expression."),
     3696: ("HY000", "The regular expression contains an unclosed bracket expression."),

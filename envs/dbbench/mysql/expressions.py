@@ -11,9 +11,23 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from envs.dbbench.mysql.callsyntax import CallParser
+from envs.dbbench.mysql.castsyntax import cast_type
 from envs.dbbench.mysql.errors import MySQLError
 from envs.dbbench.mysql.tokens import MAX_DEPTH
-from envs.dbbench.mysql.tree import Call, Case, Cast, Interval, Literal, Node, Operation, Row, Subquery, Variable
+from envs.dbbench.mysql.tree import (
+    Assignment,
+    Call,
+    Case,
+    Cast,
+    Column,
+    Interval,
+    Literal,
+    Node,
+    Operation,
+    Row,
+    Subquery,
+    Variable,
+)
 from envs.dbbench.mysql.words import RESERVED_FUNCTIONS, WINDOW_FUNCTIONS
 
 if TYPE_CHECKING:
@@ -28,8 +42,6 @@ _BIT_LEVELS: tuple[dict[str, str], ...] = (
     {"*": "*", "/": "/", "%": "%", "DIV": "div", "MOD": "%"},
     {"^": "^"},
 )
-_CAST_TYPES = {"SIGNED", "UNSIGNED", "CHAR", "NCHAR", "CHARACTER", "BINARY", "DATE", "TIME", "DATETIME", "YEAR",
-               "DECIMAL", "DEC", "FLOAT", "DOUBLE", "REAL", "JSON"}  # fmt: skip
 
 
 class ExpressionParser(CallParser):
@@ -126,6 +138,12 @@ class ExpressionParser(CallParser):
             return Operation("regexp", [left, self.bits()], negated)
         if negated:
             self.fail()
+        if self.accept("MEMBER"):
+            self.accept("OF")
+            self.expect("(")
+            call = Call("MEMBER OF", [left, self._simple()])
+            self.expect(")")
+            return call
         if self.accept("SOUNDS"):
             self.expect("LIKE")
             return Operation("=", [Call("SOUNDEX", [left]), Call("SOUNDEX", [self.bits()])])
@@ -208,7 +226,17 @@ class ExpressionParser(CallParser):
                 return node
         if key in WINDOW_FUNCTIONS or key in RESERVED_FUNCTIONS:
             return self.function()
-        return self.name()
+        node = self.name()
+        if isinstance(node, Column) and self.key in ("->", "->>"):
+            return self._json_path(node)
+        return node
+
+    def _json_path(self, column: Column) -> Node:
+        """`column->'$.path'` is JSON_EXTRACT, with `->>` also unquoted."""
+        unquoted = self.key == "->>"
+        self.at += 1
+        call = Call("JSON_EXTRACT", [column, Literal(self.string(), "string")])
+        return Call("JSON_UNQUOTE", [call]) if unquoted else call
 
     def _string_literal(self) -> Node:
         text = self.string()
@@ -225,12 +253,27 @@ class ExpressionParser(CallParser):
         return items[0] if len(items) == 1 else Row(items)
 
     def _variable(self) -> Node:
+        variable = self.variable()
+        if variable.system or not self.accept(":="):
+            return variable
+        return Assignment(variable.name, self.expression())
+
+    def variable(self) -> Variable:
+        """`@name`, `@'name'`, `@@name`, `@@global.name`. User variables are named without regard to case."""
         self.expect("@")
-        system = self.accept("@")
-        name = self.string() if self.token.kind == "string" else self.identifier()
-        while self.accept("."):
-            name = self.identifier()
-        return Variable(name, system)
+        if not self.accept("@"):
+            if self.token.kind not in ("word", "quoted", "string"):
+                self.fail()
+            self.at += 1
+            parts = [self.tokens[self.at - 1].text]
+            while self.key == "." and self.tokens[self.at + 1].kind in ("word", "quoted"):
+                self.at += 2
+                parts.append(self.tokens[self.at - 1].text)
+            return Variable(".".join(parts).lower(), False)
+        name, scope = self.identifier(), ""
+        if self.accept("."):
+            name, scope = self.identifier(), name.lower()
+        return Variable(name, True, scope)
 
     def _primary_null(self) -> Node:
         self.at += 1
@@ -238,11 +281,11 @@ class ExpressionParser(CallParser):
 
     def _primary_true(self) -> Node:
         self.at += 1
-        return Literal("1", "int")
+        return Literal("1", "boolean")
 
     def _primary_false(self) -> Node:
         self.at += 1
-        return Literal("0", "int")
+        return Literal("0", "boolean")
 
     def _primary_date(self) -> Node | None:
         return self._temporal("date")
@@ -286,7 +329,7 @@ class ExpressionParser(CallParser):
         self.at += 2
         operand = self.expression()
         self.expect("AS")
-        cast = self._cast_type(operand)
+        cast = cast_type(self, operand)
         self.expect(")")
         return cast
 
@@ -295,11 +338,10 @@ class ExpressionParser(CallParser):
         self.expect("(")
         operand = self.expression()
         if self.accept("USING"):
-            self.character_set()
-            cast = Cast(operand, "CHAR")
+            cast = Cast(operand, "BINARY" if self.character_set() == "binary" else "CHAR")
         else:
             self.expect(",")
-            cast = self._cast_type(operand)
+            cast = cast_type(self, operand)
         self.expect(")")
         return cast
 
@@ -336,32 +378,6 @@ class ExpressionParser(CallParser):
             self.accept("WITH", "QUERY", "EXPANSION")
         self.expect(")")
         return Call("MATCH", columns)
-
-    def _cast_type(self, operand: Node) -> Cast:
-        name = self.key
-        if name not in _CAST_TYPES:
-            self.fail()
-        self.at += 1
-        if name == "DOUBLE":
-            self.accept("PRECISION")
-        if name in ("SIGNED", "UNSIGNED") and not self.accept("INT"):
-            self.accept("INTEGER")
-        sizes = self._sizes(2 if name in ("DECIMAL", "DEC") else 1) if self.key == "(" else []
-        if name in ("CHAR", "NCHAR", "CHARACTER"):
-            if self.accept("CHARACTER", "SET") or self.accept("CHARSET"):
-                self.character_set()
-            else:
-                self.accept("BINARY")
-        name = {"NCHAR": "CHAR", "CHARACTER": "CHAR", "DEC": "DECIMAL", "REAL": "DOUBLE"}.get(name, name)
-        return Cast(operand, name, sizes[0] if sizes else None, sizes[1] if len(sizes) > 1 else None)
-
-    def _sizes(self, most: int) -> list[int]:
-        self.expect("(")
-        sizes = [self.integer()]
-        if most == 2 and self.accept(","):
-            sizes.append(self.integer())
-        self.expect(")")
-        return sizes
 
 
 def _number(digits: str) -> Literal:

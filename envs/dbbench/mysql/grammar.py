@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from envs.dbbench.mysql.commandsyntax import COMMANDS, CommandParser
-from envs.dbbench.mysql.errors import MySQLError
+from envs.dbbench.mysql.setsyntax import read_set
 from envs.dbbench.mysql.tree import (
     Column,
     Command,
@@ -14,10 +14,10 @@ from envs.dbbench.mysql.tree import (
     Literal,
     Node,
     OrderItem,
+    SelectInto,
     Show,
     Statement,
     TableName,
-    Transaction,
     Update,
 )
 
@@ -43,9 +43,10 @@ class _Parser(CommandParser):
         if key in readers:
             statement: Statement = readers[key]()
         elif key in ("SELECT", "WITH", "VALUES", "TABLE", "("):
-            statement = self.query_expression()
+            query = self.query_expression()
+            statement = SelectInto(query, self.into) if self.into else query
         elif key == "SET":
-            statement = self._set()
+            statement = read_set(self)
         elif key in COMMANDS:
             return self.command()
         else:
@@ -159,18 +160,19 @@ class _Parser(CommandParser):
         if self.key in (",", "USING"):
             return self._delete_joined(table)
         table.alias = self._table_alias()
-        return Delete(table, table.alias or table.name, *self._affected())
+        return Delete(table, [table.alias or table.name], *self._affected())
 
     def _delete_joined(self, first: TableName | None = None) -> Delete:
-        """DELETE a FROM a JOIN b .., or DELETE FROM a USING a JOIN b ..; of one table at a time."""
-        target = first or self._table_name()
+        """DELETE a, b FROM a JOIN b .., or DELETE FROM a, b USING a JOIN b .."""
+        targets = [first or self._table_name()]
         self.accept(".", "*")
-        if self.key == ",":
-            raise MySQLError(1235, "DELETE from several tables at once")
+        while self.accept(","):
+            targets.append(self._table_name())
+            self.accept(".", "*")
         self.expect("USING" if first else "FROM")
         source = self._from()
         where = self.expression() if self.accept("WHERE") else None
-        return Delete(source, target.name, where, [], None)
+        return Delete(source, [target.name for target in targets], where, [], None)
 
     def _affected(self) -> tuple[Node | None, list[OrderItem], Node | None]:
         where = self.expression() if self.accept("WHERE") else None
@@ -245,15 +247,3 @@ class _Parser(CommandParser):
             show.like = self.token.text
             self.at += 1
         return show
-
-    def _set(self) -> Statement:
-        self.at += 1
-        self.accept("SESSION")
-        while self.key in ("@", "SESSION", "."):
-            self.at += 1
-        name = self.key
-        words = [token.text.upper() for token in self.tokens[self.at + 1 :]]
-        self._rest(Command("SET"))
-        if name == "AUTOCOMMIT" and words[0] in ("=", ":="):
-            return Transaction("autocommit off" if words[1] in ("0", "OFF", "FALSE") else "autocommit on")
-        return Command("SET NAMES" if name in ("NAMES", "CHARACTER") else "SET")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from envs.dbbench.mysql.errors import MySQLError
 from envs.dbbench.mysql.scope import Scope
 from envs.dbbench.mysql.tree import Call, Column, Literal, Node, Operation, Select, children, descendants
+from envs.dbbench.mysql.types import INT, Value
 from envs.dbbench.mysql.words import AGGREGATES
 
 if TYPE_CHECKING:
@@ -30,6 +32,23 @@ def check(t: Translator, node: Select, scope: Scope, keys: list[str], grouped: b
         for position, order in enumerate(node.order, 1):
             if column := _loose(t, order.expression, scope, known):
                 raise MySQLError(3065, position, column, "DISTINCT")
+
+
+def grouping_call(arguments: list[Value]) -> Value:
+    """GROUPING(...): a mark that `answer_grouping` replaces once the level of WITH ROLLUP is known."""
+    bits = " + ".join(f"{2**i} * \x05{value.sql}\x06" for i, value in enumerate(reversed(arguments)))
+    return Value(f"({bits})", INT)
+
+
+def answer_grouping(sql: str, keys: list[str], kept: int) -> str:
+    """The SQL of a level that keeps the first keys: GROUPING of a key left out is 1. Error 3602 for what is no key."""
+
+    def answer(match: re.Match[str]) -> str:
+        if match[1] not in keys:
+            raise MySQLError(3602, 1)
+        return str(int(keys.index(match[1]) >= kept))
+
+    return re.sub("\x05(.*?)\x06", answer, sql) if "\x05" in sql else sql
 
 
 def needs_sorting(node: Select) -> bool:

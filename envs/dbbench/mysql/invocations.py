@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 
-from envs.dbbench.mysql import calls, datecalls
-from envs.dbbench.mysql.errors import MySQLError
+from envs.dbbench.mysql import calls, datecalls, grouping, jsoncalls
+from envs.dbbench.mysql.errors import MySQLError, Unsupported
 from envs.dbbench.mysql.functions import FUNCTIONS
+from envs.dbbench.mysql.informationcalls import UNSUPPORTED
 from envs.dbbench.mysql.scope import Scope
 from envs.dbbench.mysql.translate import Translator
 from envs.dbbench.mysql.tree import (
@@ -72,6 +73,8 @@ class CallTranslator(Translator):
                 self.value(column, scope)
             raise MySQLError(1191)
         arguments = [self.scalar(argument, scope) for argument in node.arguments]
+        if head == "MEMBER":
+            return jsoncalls.member_of(arguments[0], node.arguments[0], arguments[1])
         if head == "TRIM":
             return calls.plain(FUNCTIONS[f"trim_{rest.lower()}"], arguments)
         if head == "EXTRACT":
@@ -81,10 +84,14 @@ class CallTranslator(Translator):
         if head == "TIMESTAMPDIFF":
             unit = Value(self.param(rest), TEXT)
             return calls.plain(FUNCTIONS["timestampdiff"], [unit, *arguments])
-        return Value("NULL", NULL) if head != "GROUPING" else Value("0", INT)
+        if head == "GROUPING":
+            return grouping.grouping_call(arguments)
+        return Value("NULL", NULL)
 
     def _unknown_function(self, node: Call) -> Value:
         name = f"{node.database or self.schema.database}.{node.written or node.name}"
+        if node.database is None and node.name.upper() in UNSUPPORTED:
+            raise Unsupported(f"the function {node.name.upper()}")
         if node.name.upper() in AGGREGATES or calls.arity(node.name.upper()) is not None:
             raise MySQLError(1630, name)
         raise MySQLError(1305, "FUNCTION", name)

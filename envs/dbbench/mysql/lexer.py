@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from envs.dbbench.mysql.binary import to_text
 from envs.dbbench.mysql.errors import MySQLError, syntax_error
 
 MAX_LENGTH = 40_000
@@ -181,4 +182,4 @@ def _radix_bytes(digits: str, radix: int) -> str:
     if not digits:
         return ""
     bits = len(digits) * (4 if radix == 16 else 1)
-    return int(digits, radix).to_bytes((bits + 7) // 8, "big").decode("utf-8", "replace")
+    return to_text(int(digits, radix).to_bytes((bits + 7) // 8, "big"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from envs.dbbench.mysql.errors import MySQLError
+from envs.dbbench.mysql.jsoncalls import comparison_key
 from envs.dbbench.mysql.temporal import parse_moment
 from envs.dbbench.mysql.types import (
     INT,
@@ -19,6 +20,7 @@ from envs.dbbench.mysql.types import (
     as_text,
     as_truth,
     decimal,
+    number_of_literal,
 )
 
 
@@ -38,8 +40,10 @@ def comparable(left: Value, right: Value) -> tuple[str, str]:
     a, b = left.type, right.type
     if "null" in (a.kind, b.kind):
         return left.sql, right.sql
+    if "json" in (a.kind, b.kind):
+        return comparison_key(left), comparison_key(right)
     if a.kind == b.kind == "text":
-        return f"{left.sql} COLLATE {'BINARY' if a.binary or b.binary else 'm_text'}", right.sql
+        return f"{left.sql} COLLATE {_collation(left, right)}", right.sql
     if a.temporal or b.temporal:
         return _comparable_dates(left, right)
     if a.real or b.real or "text" in (a.kind, b.kind):
@@ -47,6 +51,13 @@ def comparable(left: Value, right: Value) -> tuple[str, str]:
     if "decimal" in (a.kind, b.kind):
         return f"{as_decimal(left)} COLLATE m_decimal", as_decimal(right)
     return left.sql, right.sql
+
+
+def _collation(left: Value, right: Value) -> str:
+    """A hexadecimal literal takes the collation of what it is compared with."""
+    literal = [number_of_literal(value) is not None for value in (left, right)]
+    binary = (left.type.binary and not literal[0]) or (right.type.binary and not literal[1])
+    return "BINARY" if binary or all(literal) else "m_text"
 
 
 def _comparable_dates(left: Value, right: Value) -> tuple[str, str]:
@@ -192,6 +203,8 @@ def _result_type(operator: str, left: Type, right: Type) -> Type:
 
 
 def negate(value: Value) -> Value:
+    if value.is_literal and isinstance(value.literal, int) and value.literal < 0:
+        return Value(f"'{-value.literal}'", decimal(0), constant=True)  # Item_func_neg::resolve_type
     if value.is_literal and isinstance(value.literal, int | float):
         return Value(f"(-{value.sql})", value.type, -value.literal, True, constant=True)
     value = as_number(value)
@@ -199,6 +212,8 @@ def negate(value: Value) -> Value:
         sql = f"m_operate('-', '0', {value.sql}, {value.type.scale})"
         return Value(sql, value.type, constant=value.constant)
     kind = INT if value.type.kind == "uint" else value.type
+    if kind.real:
+        return Value(f"(-1.0 * {value.sql})", kind, constant=value.constant)  # -0.0, which SQLite's sign does not make
     return Value(f"(- {value.sql})", kind, constant=value.constant)
 
 

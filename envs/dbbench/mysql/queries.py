@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from envs.dbbench.mysql import catalogue, grouping
+from envs.dbbench.mysql import catalogue, grouping, variables
 from envs.dbbench.mysql.block import Block, limit_sql
 from envs.dbbench.mysql.errors import MySQLError
 from envs.dbbench.mysql.invocations import CallTranslator
@@ -38,8 +38,8 @@ class QueryTranslator(CallTranslator):
     """Translates whole queries. `common` are the common tables in sight, innermost last."""
 
     common: list[dict[str, Output]]
-    # The table that an UPDATE or DELETE changes: a subquery must not read it (error 1093).
-    target: str | None = None
+    # The tables that an UPDATE or DELETE changes: a subquery must not read them (error 1093).
+    targets: frozenset[str] = frozenset()
     derived_depth = 0
     last_block: Block
     # The recursive block that comes next: its node, the seed's types, the table's name in SQLite.
@@ -74,8 +74,10 @@ class QueryTranslator(CallTranslator):
         source = f" FROM {self._from(node.source, scope)}" if node.source is not None else ""
         scope.clause = "field list"
         scope.items = self._expanded(node.items, scope)
+        before = self.assignments
         for item in scope.items:
             scope.item_values.append(self.scalar(item.expression, scope))
+        assigns = self.assignments > before
         extra = self._recursive_step(scope, source) if self.step and self.step[0] is node else ""
         where = self._clause(node.where, "where clause", scope)
         source = self._join_conditions(source, scope)
@@ -83,11 +85,17 @@ class QueryTranslator(CallTranslator):
         having = self._having(node, scope)
         order = self._order_values(node, scope)
         grouped = bool(node.group) or scope.aggregates > 0
-        grouping.check(self, node, scope, [key.sql for key in keys], grouped)
+        if self.session.full_group_by:
+            grouping.check(self, node, scope, [key.sql for key in keys], grouped)
         if having and not grouped:
             where, having = (f"({where}) AND ({having})" if where else having), ""
+        if assigns and order and not (grouped or node.distinct or scope.window_calls):
+            sorted_source = variables.presorted(self, scope, source, order)
+            source, order = (source, order) if sorted_source is None else (sorted_source, [])
         block = Block(node, scope, source, where, keys, having, order, grouped)
         self.last_block = block
+        if not node.rollup and any("\x05" in value.sql for value in scope.item_values):
+            raise MySQLError(1111)
         names = [item.alias or _name(item) for item in scope.items]
         types = [value.type for value in scope.item_values]
         return Output(block.rollup() if node.rollup else block.sql(extra), types, names)
@@ -196,7 +204,7 @@ class QueryTranslator(CallTranslator):
         index = self.schema.index(table.name)
         if index is None or table.database not in (None, self.schema.database):
             raise MySQLError(1146, table.database or self.schema.database, table.name)
-        if table.name == self.target and not self.derived_depth:
+        if table.name in self.targets and not self.derived_depth:
             raise MySQLError(1093, table.name)
         columns = [SourceColumn(name, TEXT, f"{alias}.c{j}") for j, name in enumerate(self.schema.tables[index][1])]
         name = table.alias or table.name
@@ -208,8 +216,12 @@ class QueryTranslator(CallTranslator):
 
     def _derived(self, source: Derived, scope: Scope) -> str:
         self.derived_depth += 1
+        before = self.assignments
         output = self.query(source.query, None)
         self.derived_depth -= 1
+        if self.assignments > before:  # made once, before the outer block reads a row
+            name = f"w{self.number()}"
+            output = output._replace(sql=f"WITH {name} AS MATERIALIZED ({output.sql}) SELECT * FROM {name}")
         alias = f"a{self.number()}"
         names = _renamed(output, source.columns)
         columns = [SourceColumn(name, type_, f"{alias}.o{i}")

@@ -31,6 +31,10 @@ _SELECT_OPTIONS = {"ALL", "DISTINCT", "DISTINCTROW", "HIGH_PRIORITY", "STRAIGHT_
 class QueryParser(ExpressionParser):
     """Reads queries; statements are the subclass's (grammar.py)."""
 
+    def __init__(self, sql: str) -> None:
+        super().__init__(sql)
+        self.into: list[str] = []  # the user variables of SELECT ... INTO
+
     def query_expression(self) -> Query:
         self.depth += 1
         if self.depth > 30:
@@ -143,11 +147,22 @@ class QueryParser(ExpressionParser):
                 self.accept("SKIP", "LOCKED")
         elif self.key == "LOCK":
             self.expect("LOCK", "IN", "SHARE", "MODE")
+        if self.accept("INTO"):
+            self._into()
 
     def _into(self) -> None:
         if self.key in ("OUTFILE", "DUMPFILE"):
             raise MySQLError(1227, "FILE")
-        raise MySQLError(1327, self.token.text if self.key != "@" else "@" + self.tokens[self.at + 1].text)
+        if self.into:
+            self.fail()
+        if self.depth > 1:
+            raise MySQLError(3954)
+        while True:
+            if self.key != "@":
+                raise MySQLError(1327, self.identifier())
+            self.into.append(self.variable().name)
+            if not self.accept(","):
+                return
 
     def _select(self) -> Select:
         self.expect("SELECT")

@@ -15,10 +15,14 @@ from time import monotonic
 from typing import Any
 
 from envs.dbbench.mysql import aggregates, calls, collation, numbers
+from envs.dbbench.mysql.binary import to_bytes
 from envs.dbbench.mysql.errors import MySQLError
 from envs.dbbench.mysql.functions import FUNCTIONS, MAX_TEXT
+from envs.dbbench.mysql.miscellaneous import new_uuid
+from envs.dbbench.mysql.session import Session
 from envs.dbbench.mysql.strict import warn, warn_value
 from envs.dbbench.mysql.temporal import parse_moment, parse_time
+from envs.dbbench.mysql.variables import assigned_type
 
 Failures = list[BaseException]
 
@@ -279,6 +283,8 @@ def extreme(kind: str, *items: Any) -> Any:
     for item in items[1:]:
         if by == "text":
             sign = collation.compare(item, best)
+        elif by == "binary":
+            sign = (to_bytes(item) > to_bytes(best)) - (to_bytes(item) < to_bytes(best))
         elif by == "decimal":
             sign = numbers.compare_decimals(item, best)
         else:
@@ -307,6 +313,16 @@ def check_depth(depth: int) -> int:
     return depth
 
 
+def _session_functions(session: Session) -> dict[str, Callable[..., Any]]:
+    """What reads and changes the session, and so is called for each row."""
+
+    def assign(name: str, kind: str, scale: int, flags: int, cell: Any) -> Any:
+        return session.assign(name, assigned_type(kind, scale, flags), cell)
+
+    return {"variable": session.read, "assign": assign, "session": lambda name: getattr(session, name),
+            "uuid": new_uuid}  # fmt: skip
+
+
 def fail(number: int, *details: object) -> None:
     raise MySQLError(number, *details)
 
@@ -331,7 +347,7 @@ def _round_integer(number: float | str) -> int:
     return numbers.rint(number) if isinstance(number, float) else int(numbers.fixed(Decimal(number), 0))
 
 
-def install(connection: sqlite3.Connection, failures: Failures, watch: Watch) -> None:
+def install(connection: sqlite3.Connection, failures: Failures, watch: Watch, session: Session) -> None:
     """Registers collations, functions and aggregates on a connection."""
     assert calls.LIBRARIES
     connection.create_collation("m_text", _containing(collation.compare, failures))
@@ -339,12 +355,14 @@ def install(connection: sqlite3.Connection, failures: Failures, watch: Watch) ->
     for name, call in _SCALARS.items():
         connection.create_function(f"m_{name}", -1, _reporting(_strict(call), failures, watch), deterministic=True)
     connection.create_function("m_fail", -1, _reporting(fail, failures, watch))
+    for name, call in _session_functions(session).items():
+        connection.create_function(f"m_{name}", -1, _reporting(call, failures, watch))
     for name, entry in FUNCTIONS.items():
         connection.create_function(
             f"m_{name.lower()}", -1, _reporting(entry.strict(), failures, watch), deterministic=True
         )
     for name, aggregate in aggregates.AGGREGATES.items():
-        connection.create_window_function(f"m_{name}", -1, aggregates.reporting(aggregate, failures))
+        connection.create_window_function(f"m_{name}", -1, aggregates.reporting(aggregate, failures, session))
 
 
 def _strict(call: Callable[..., Any]) -> Callable[..., Any]:

@@ -7,9 +7,10 @@ import hashlib
 import zlib
 from collections.abc import Callable
 
+from envs.dbbench.mysql.binary import to_bytes, to_text
 from envs.dbbench.mysql.collation import equal, fold, sort_key
 from envs.dbbench.mysql.functions import MAX_TEXT, function
-from envs.dbbench.mysql.types import INT, TEXT
+from envs.dbbench.mysql.types import INT, RAW, TEXT
 
 # --- pieces of text
 
@@ -85,7 +86,7 @@ def lpad(text: str, length: int, pad: str) -> str | None:
         return None
     if len(text) >= length:
         return text[:length]
-    return (pad * length)[: length - len(text)] + text if pad else ""
+    return (pad * length)[: length - len(text)] + text
 
 
 @function("RPAD", "tit", TEXT)
@@ -94,7 +95,7 @@ def rpad(text: str, length: int, pad: str) -> str | None:
         return None
     if len(text) >= length:
         return text[:length]
-    return text + (pad * length)[: length - len(text)] if pad else ""
+    return text + (pad * length)[: length - len(text)]
 
 
 def _strip(text: str, what: str, start: bool, end: bool) -> str:
@@ -156,34 +157,34 @@ def quote(text: str | None) -> str:
     return f"'{escaped}'"
 
 
-@function("CHAR", "i*", TEXT, nulls=True)
+@function("CHAR", "i*", RAW, nulls=True)
 def char(*codes: int | None) -> str:
     raw = b"".join((code % 2**32).to_bytes(4, "big").lstrip(b"\0") or b"\0" for code in codes if code is not None)
-    return raw.decode("utf-8", "replace")
+    return to_text(raw)
 
 
 @function("HEX", "t", TEXT)
 def hex_(text: str) -> str:
-    return text.encode("utf-8", "replace").hex().upper()
+    return to_bytes(text).hex().upper()
 
 
-@function("UNHEX", "t", TEXT)
+@function("UNHEX", "t", RAW)
 def unhex(text: str) -> str | None:
     try:
-        return bytes.fromhex(text if len(text) % 2 == 0 else "0" + text).decode("utf-8", "replace")
+        return to_text(bytes.fromhex(text if len(text) % 2 == 0 else "0" + text))
     except ValueError:
         return None
 
 
 @function("TO_BASE64", "t", TEXT)
 def to_base64(text: str) -> str:
-    return base64.encodebytes(text.encode("utf-8", "replace")).decode("ascii").rstrip("\n")
+    return base64.encodebytes(to_bytes(text)).decode("ascii").rstrip("\n")
 
 
-@function("FROM_BASE64", "t", TEXT)
+@function("FROM_BASE64", "t", RAW)
 def from_base64(text: str) -> str | None:
     try:
-        return base64.b64decode(text, validate=False).decode("utf-8", "replace")
+        return to_text(base64.b64decode(text, validate=False))
     except ValueError:
         return None
 
@@ -207,20 +208,41 @@ def soundex(text: str) -> str:
 @function("SHA2", "ti", TEXT)
 def sha2(text: str, bits: int) -> str | None:
     name = {0: "sha256", 224: "sha224", 256: "sha256", 384: "sha384", 512: "sha512"}.get(bits)
-    return hashlib.new(name, text.encode("utf-8", "replace")).hexdigest() if name else None
+    return hashlib.new(name, to_bytes(text)).hexdigest() if name else None
 
+
+@function("MAKE_SET", "it*", TEXT, nulls=True)
+def make_set(bits: int | None, *items: str | None) -> str | None:
+    if bits is None:
+        return None
+    return ",".join(item for i, item in enumerate(items) if item is not None and bits >> i & 1)
+
+
+@function("EXPORT_SET", "itt|ti", TEXT)
+def export_set(bits: int, on: str, off: str, separator: str = ",", count: int = 64) -> str:
+    count = count if 0 <= count <= 64 else 64
+    return separator.join(on if bits >> i & 1 else off for i in range(count))
+
+
+# Functions whose result is a binary string, or compares by its bytes, where one of their arguments does.
+COLLATED = frozenset(
+    """
+    CONCAT CONCAT_WS ELT EXPORT_SET INSERT LCASE LEFT LOWER LPAD LTRIM MAKE_SET MID QUOTE REPEAT REPLACE REVERSE RIGHT
+    RPAD RTRIM SUBSTR SUBSTRING SUBSTRING_INDEX UCASE UPPER trim_both trim_leading trim_trailing
+    """.split()  # noqa: SIM905
+)
 
 # --- numbers from text
 
 
 @function("LENGTH OCTET_LENGTH", "t", INT)
 def length(text: str) -> int:
-    return len(text.encode("utf-8", "replace"))
+    return len(to_bytes(text))
 
 
 @function("BIT_LENGTH", "t", INT)
 def bit_length(text: str) -> int:
-    return 8 * len(text.encode("utf-8", "replace"))
+    return 8 * len(to_bytes(text))
 
 
 @function("CHAR_LENGTH CHARACTER_LENGTH", "t", INT)
@@ -230,17 +252,17 @@ def char_length(text: str) -> int:
 
 @function("ASCII", "t", INT)
 def ascii_(text: str) -> int:
-    return text.encode("utf-8", "replace")[0] if text else 0
+    return to_bytes(text)[0] if text else 0
 
 
 @function("ORD", "t", INT)
 def ord_(text: str) -> int:
-    return int.from_bytes(text[0].encode("utf-8", "replace"), "big") if text else 0
+    return int.from_bytes(to_bytes(text[0]), "big") if text else 0
 
 
 @function("CRC32", "t", INT)
 def crc32(text: str) -> int:
-    return zlib.crc32(text.encode("utf-8", "replace"))
+    return zlib.crc32(to_bytes(text))
 
 
 @function("LOCATE", "tt|i", INT)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from envs.dbbench.mysql import calls, operators
+from envs.dbbench.mysql import calls, operators, variables
 from envs.dbbench.mysql.casts import cast
 from envs.dbbench.mysql.errors import MySQLError
 from envs.dbbench.mysql.functions import FUNCTIONS
 from envs.dbbench.mysql.scope import Binding, Schema, Scope
+from envs.dbbench.mysql.session import Session
 from envs.dbbench.mysql.temporal import parse_moment, read_time
 from envs.dbbench.mysql.tree import (
+    Assignment,
     Call,
     Case,
     Cast,
@@ -34,6 +36,7 @@ from envs.dbbench.mysql.types import (
     DOUBLE,
     INT,
     NULL,
+    RAW,
     TEXT,
     TIME,
     UINT,
@@ -42,8 +45,8 @@ from envs.dbbench.mysql.types import (
     as_integer,
     as_text,
     as_truth,
+    choice,
     common_type,
-    convert,
     decimal,
     sort_key,
 )
@@ -51,12 +54,6 @@ from envs.dbbench.mysql.words import AGGREGATES
 
 if TYPE_CHECKING:
     from envs.dbbench.mysql.tree import Query
-
-_VARIABLES: dict[str, str | int] = {
-    "VERSION": calls.VERSION, "VERSION_COMMENT": "MySQL Community Server - GPL", "SQL_MODE": "ONLY_FULL_GROUP_BY",
-    "AUTOCOMMIT": 1, "MAX_ALLOWED_PACKET": 67108864, "GROUP_CONCAT_MAX_LEN": 1024, "LOWER_CASE_TABLE_NAMES": 0,
-    "CHARACTER_SET_DATABASE": "utf8mb4", "COLLATION_CONNECTION": "utf8mb4_0900_ai_ci",
-}  # fmt: skip
 
 
 class Output(NamedTuple):
@@ -75,12 +72,14 @@ class Translator:
     expression became, for the checks behind.
     """
 
-    def __init__(self, schema: Schema, strict: bool = False) -> None:
+    def __init__(self, schema: Schema, session: Session, strict: bool = False) -> None:
         self.schema = schema
+        self.session = session
         self.strict = strict
         self.params: dict[str, str | int | float | None] = {}
         self.sql_of: dict[int, str] = {}
         self.bound: dict[int, Binding] = {}
+        self.assignments = 0
         self._names: dict[tuple[type, object], str] = {}
         self._numbers = 0
 
@@ -127,8 +126,8 @@ class Translator:
         if node.kind == "string":
             return Value(self.param(node.value), TEXT, node.value, True, constant=True)
         if node.kind == "bytes":
-            return Value(self.param(node.value), BINARY, node.value, True, constant=True)
-        if node.kind == "int":
+            return Value(self.param(node.value), RAW, node.value, True, constant=True)
+        if node.kind in ("int", "boolean"):
             number = int(node.value)
             if number >= 2**63:
                 return Value(self.param(f"{number:020d}"), UINT, constant=True)
@@ -334,10 +333,10 @@ class Translator:
         otherwise = self.scalar(node.otherwise, scope) if node.otherwise is not None else Value("NULL", NULL)
         type_ = common_type([result.type for result in [*results, otherwise]])
         branches = " ".join(
-            f"WHEN {condition} THEN {convert(result, type_)}"
+            f"WHEN {condition} THEN {choice(result, type_)}"
             for condition, result in zip(conditions, results, strict=True)
         )
-        return Value(f"(CASE {branches} ELSE {convert(otherwise, type_)} END)", type_)
+        return Value(f"(CASE {branches} ELSE {choice(otherwise, type_)} END)", type_)
 
     def _cast(self, node: Cast, scope: Scope) -> Value:
         return cast(self.scalar(node.operand, scope), node, self.strict)
@@ -346,12 +345,10 @@ class Translator:
         return calls.interval(self, self.scalar(node.base, scope), self.scalar(node.amount, scope), node)
 
     def _variable(self, node: Variable, scope: Scope) -> Value:
-        if not node.system:
-            return Value("NULL", NULL, constant=True)
-        if node.name.upper() not in _VARIABLES:
-            raise MySQLError(1193, node.name)
-        known = _VARIABLES[node.name.upper()]
-        return Value(self.param(known), INT if isinstance(known, int) else TEXT, constant=True)
+        return variables.read(self, node)
+
+    def _assignment(self, node: Assignment, scope: Scope) -> Value:
+        return variables.assignment(self, node, scope)
 
     def order_key(self, item: OrderItem, scope: Scope) -> str:
         return sort_key(self.scalar(item.expression, scope)) + (" DESC" if item.descending else "")
@@ -360,6 +357,7 @@ class Translator:
 _METHODS = {
     Literal: "_literal", Column: "_column", Operation: "_operation", Subquery: "_subquery", Case: "_case",
     Cast: "_cast", Row: "_row", Interval: "_interval", Variable: "_variable", Call: "_call",
+    Assignment: "_assignment",
 }  # fmt: skip
 
 

@@ -14,7 +14,7 @@ class Node:
 
 @dataclass(slots=True, eq=False)
 class Literal(Node):
-    """A constant. `kind`: string, int, decimal, double, null, bytes, date, time, datetime."""
+    """A constant. `kind`: string, int, boolean, decimal, double, null, bytes, date, time, datetime."""
 
     value: str
     kind: str
@@ -102,10 +102,19 @@ class Row(Node):
 
 @dataclass(slots=True, eq=False)
 class Variable(Node):
-    """`@name` or `@@name`."""
+    """`@name`, or `@@name` with its `scope` (global, session, local, or "")."""
 
     name: str
     system: bool
+    scope: str = ""
+
+
+@dataclass(slots=True, eq=False)
+class Assignment(Node):
+    """`@name := value`."""
+
+    name: str
+    value: Node
 
 
 @dataclass(slots=True, eq=False)
@@ -235,14 +244,36 @@ class Update:
 
 @dataclass(slots=True, eq=False)
 class Delete:
-    """`target`: the alias or name of the table, among those of `source`, that loses rows."""
+    """`targets`: the aliases or names of the tables, among those of `source`, that lose rows."""
 
     source: From
-    target: str
+    targets: list[str]
     where: Node | None
     order: list[OrderItem]
     limit: Node | None
     ignore: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class SelectInto:
+    """SELECT ... INTO @a, @b."""
+
+    query: Query
+    names: list[str]
+
+
+@dataclass(slots=True, eq=False)
+class Setting:
+    """One assignment of SET: to a user variable, or to a system variable in a scope ("" is the session's). `value` is
+    None for DEFAULT."""
+
+    variable: Variable
+    value: Node | None
+
+
+@dataclass(slots=True, eq=False)
+class SetStatement:
+    settings: list[Setting]
 
 
 @dataclass(slots=True, eq=False)
@@ -299,9 +330,22 @@ class Command:
 
 
 Statement = (
-    Select | SetOperation | Values | With | Insert | Update | Delete | Show | Transaction | Maintenance | Do | Prepared
+    Select
+    | SetOperation
+    | Values
+    | With
+    | SelectInto
+    | Insert
+    | Update
+    | Delete
+    | SetStatement
+    | Show
+    | Transaction
+    | Maintenance
+    | Do
+    | Prepared
     | Command
-)  # fmt: skip
+)
 
 
 def children(node: object) -> Iterator[Any]:

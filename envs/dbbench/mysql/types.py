@@ -21,17 +21,18 @@ TEMPORAL = frozenset({"date", "datetime", "time"})
 
 @dataclass(frozen=True, slots=True)
 class Type:
-    """`kind`: null, int, uint, decimal, double, float, text, date, datetime, time.
+    """`kind`: null, int, uint, decimal, double, float, text, json, date, datetime, time.
 
     `scale`: digits behind the point, NOT_FIXED for a double without a fixed number. `binary`: text that compares by
     its bytes. `digits`: how many digits a decimal carries, where those are more than it shows (`scale`), as in
-    quotients; else 0.
+    quotients; else 0. `raw`: a binary string, which the driver returns as bytes (binary.py).
     """
 
     kind: str
     scale: int = 0
     binary: bool = False
     digits: int = 0
+    raw: bool = False
 
     @property
     def numeric(self) -> bool:
@@ -62,6 +63,8 @@ DOUBLE = Type("double", NOT_FIXED)
 FLOAT = Type("float", NOT_FIXED)
 TEXT = Type("text")
 BINARY = Type("text", binary=True)
+RAW = Type("text", binary=True, raw=True)
+JSON = Type("json")
 DATE = Type("date")
 DATETIME = Type("datetime")
 TIME = Type("time")
@@ -87,6 +90,15 @@ class Value:
     chain: str = ""
     constant: bool = False
     columns: int = 1
+
+
+def number_of_literal(value: Value) -> int | None:
+    """A hexadecimal or bit literal as a number, which it is where one is wanted. None for other values."""
+    from envs.dbbench.mysql.binary import to_bytes
+
+    if not (value.is_literal and value.type.raw and isinstance(value.literal, str)):
+        return None
+    return int.from_bytes(to_bytes(value.literal)[-8:], "big")
 
 
 def as_text(value: Value) -> str:
@@ -115,6 +127,10 @@ def as_double(value: Value) -> str:
         return value.sql
     if kind in ("int", "uint", "decimal"):
         return f"CAST({value.sql} AS REAL)"
+    if kind == "json":
+        return f"m_json_number({value.sql})"
+    if (number := number_of_literal(value)) is not None:
+        return f"{float(number)!r}"
     if kind == "text":
         if isinstance(value.literal, str) and value.is_literal and not is_double(value.literal):
             return f"m_literal_double({value.sql})"
@@ -129,6 +145,10 @@ def as_decimal(value: Value) -> str:
         return value.sql
     if kind in ("int", "uint"):
         return f"CAST({value.sql} AS TEXT)"
+    if (number := number_of_literal(value)) is not None:
+        return f"'{number}'"
+    if kind == "json":
+        return f"m_decimal(m_double_text({as_double(value)}, {NOT_FIXED}), 30)"
     if kind == "text":
         return f"m_{'literal' if value.is_literal else 'text'}_decimal({value.sql})"
     if value.type.real:
@@ -141,18 +161,22 @@ def as_integer(value: Value) -> str:
     kind = value.type.kind
     if kind in ("int", "uint", "null"):
         return value.sql
+    if (number := number_of_literal(value)) is not None:
+        return str(number) if number < 2**63 else f"'{number:020d}'"
     if kind == "text":
         if isinstance(value.literal, str) and value.is_literal and not is_integer(value.literal):
             return f"m_literal_integer({value.sql})"
         return f"CAST({value.sql} AS INTEGER)"
     if kind in TEMPORAL:
         return f"CAST(m_temporal_number({value.sql}) AS INTEGER)"
-    return f"m_round_integer({value.sql})"
+    return f"m_round_integer({as_double(value) if kind == 'json' else value.sql})"
 
 
 def as_number(value: Value) -> Value:
-    """The operand of arithmetic: a string is a DOUBLE, a date an integer."""
-    if value.type.kind == "text":
+    """The operand of arithmetic: a string is a DOUBLE, a hexadecimal literal and a date an integer."""
+    if number_of_literal(value) is not None:
+        return Value(as_integer(value), UINT, constant=True)
+    if value.type.kind in ("text", "json"):
         return Value(as_double(value), DOUBLE, constant=value.constant)
     if value.type.temporal:
         return Value(as_integer(value), INT, constant=value.constant)
@@ -179,8 +203,10 @@ def common_type(types: list[Type]) -> Type:
         return known[0]
     if kinds <= {"date", "datetime"}:
         return DATETIME
+    if kinds == {"json"}:
+        return JSON
     if not kinds <= NUMERIC:
-        return BINARY if any(t.binary for t in known) else TEXT
+        return common_text(known)
     if kinds & {"double", "float"}:
         scales = [t.scale for t in known]
         return Type("double", max(scales))
@@ -189,6 +215,20 @@ def common_type(types: list[Type]) -> Type:
     if kinds == {"int"} or kinds == {"uint"}:
         return known[0]
     return decimal(0)
+
+
+def common_text(types: list[Type]) -> Type:
+    """The kind of string that comes of several strings, numbers and dates."""
+    if any(t.raw for t in types):
+        return RAW
+    return BINARY if any(t.binary or t.kind == "json" for t in types) else TEXT
+
+
+def choice(value: Value, target: Type) -> str:
+    """A branch of CASE or IF as one of `common_type`'s types: a DECIMAL keeps its own number of digits."""
+    if target.kind != "decimal" or value.type.kind == "null":
+        return convert(value, target)
+    return f"m_decimal({value.sql}, {value.type.scale})" if value.type.digits else as_decimal(value)
 
 
 def convert(value: Value, target: Type) -> str:
@@ -246,6 +286,12 @@ def _float(cell: object) -> object:
     return None if cell is None else float(f"{float(cell):.6g}")  # type: ignore[arg-type]
 
 
+def _bytes(cell: object) -> object:
+    from envs.dbbench.mysql.binary import to_bytes
+
+    return None if cell is None else to_bytes(str(cell))
+
+
 def _date(cell: object) -> object:
     try:
         return None if cell is None else datetime.date.fromisoformat(str(cell))
@@ -277,6 +323,8 @@ def converter(type_: Type) -> Converter | None:
     """What turns SQLite's value into the MySQL driver's, None where they are the same."""
     if type_.real and type_.scale < NOT_FIXED:
         return lambda cell: None if cell is None else round(float(_double(cell)), type_.scale)  # type: ignore[arg-type]
+    if type_.raw:
+        return _bytes
     if type_.digits:
         return lambda cell: None if cell is None else Decimal(fixed(Decimal(str(cell)), type_.scale))
     return _CONVERTERS.get(type_.kind)
@@ -285,6 +333,8 @@ def converter(type_: Type) -> Converter | None:
 def sort_key(value: Value, sql: str | None = None) -> str:
     """The SQL by which a value is sorted and grouped."""
     sql = value.sql if sql is None else sql
+    if value.type.kind == "json":
+        return f"m_json_key({sql})"
     if value.type.kind == "text" and not value.type.binary:
         return f"m_text_key({sql})"
     return f"m_decimal_key({sql})" if value.type.kind == "decimal" else sql
