@@ -16,11 +16,13 @@ class Reply:
         rows: what a query returned, as the driver gives it; empty for a change and for an error.
         error: None, or the refusal as connectors print it: `1146 (42S02): Table 'dbbx.x' doesn't exist`.
         text: what the agent sees: the rows as a Python list, or the error.
+        unsupported: the error is not the database's: MySQL can do it, the layer that answers as MySQL cannot.
     """
 
     rows: list[tuple[Any, ...]]
     error: str | None
     text: str
+    unsupported: bool = False
 
     @classmethod
     def of(cls, rows: list[tuple[Any, ...]]) -> Reply:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import sqlite3
 from functools import lru_cache
 from typing import Any
@@ -61,9 +62,9 @@ class SQLiteBackend:
             return self._execute_plain(sql)
         assert self._connection is not None
         session = self._connection.session
-        if len(sql) <= _CACHED_LENGTH and "@" not in sql:
-            todo = _plan(sql, self._image.schema, session.sql_mode)
-        else:
+        cached = len(sql) <= _CACHED_LENGTH and "@" not in sql
+        todo = _plan(sql, self._image.schema, session.sql_mode) if cached else plan(sql, self._image.schema, session)
+        if cached and todo.of_session:
             todo = plan(sql, self._image.schema, session)
         reply = self._execute_plan(todo)
         _count(session, todo, reply, self._connection.changed)
@@ -166,10 +167,18 @@ def _plan(sql: str, schema: Schema, sql_mode: str) -> Plan:
     return plan(sql, schema, Session(sql_mode))
 
 
+def _unsupported(error: Unsupported) -> Reply:
+    return Reply([], str(error), str(error), unsupported=True)
+
+
 def _count(session: Session, todo: Plan, reply: Reply, changed: int) -> None:
     """Keeps what ROW_COUNT() and FOUND_ROWS() will answer."""
+    if todo.kind != "diagnostics":
+        session.diagnostics = []
     if reply.error is not None:
         session.row_count = -1
+        if numbered := re.match(r"(\d+) \(\w+\): (.*)", reply.error, re.DOTALL):
+            session.diagnostics = [(int(numbered[1]), numbered[2])]
     elif todo.kind == "rows":
         session.row_count, session.found_rows = -1, len(reply.rows)
     else:

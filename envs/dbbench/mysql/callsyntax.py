@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from envs.dbbench.mysql.castsyntax import cast_type
-from envs.dbbench.mysql.errors import Unsupported
+from envs.dbbench.mysql.errors import MySQLError, Unsupported
 from envs.dbbench.mysql.tokens import TokenReader
 from envs.dbbench.mysql.tree import Call, Cast, Column, Interval, Literal, Node, OrderItem, Star, Window
 from envs.dbbench.mysql.words import (
@@ -107,8 +107,10 @@ class CallParser(TokenReader):
 
     def _over(self, call: Call) -> Call:
         if call.name in WINDOW_FUNCTIONS:
-            for modifier in (("RESPECT", "NULLS"), ("FROM", "FIRST")):
-                self.accept(*modifier)
+            for read, refused in ((("RESPECT", "NULLS"), ("IGNORE", "NULLS")), (("FROM", "FIRST"), ("FROM", "LAST"))):
+                if self.accept(*refused):
+                    raise MySQLError(1235, " ".join(refused))
+                self.accept(*read)
             if self.key != "OVER":
                 self.fail()
         if (call.name in WINDOW_FUNCTIONS or call.name in AGGREGATES) and self.accept("OVER"):
@@ -143,6 +145,8 @@ class CallParser(TokenReader):
     def _bound(self) -> str:
         if self.accept("CURRENT", "ROW"):
             return "CURRENT ROW"
+        if self.key == "INTERVAL" or "." in self.token.text:
+            raise Unsupported("a window's frame by an interval or a fraction")
         distance = "UNBOUNDED" if self.accept("UNBOUNDED") else str(self.integer())
         if self.key not in ("PRECEDING", "FOLLOWING"):
             self.fail()

@@ -6,9 +6,10 @@ import logging
 from dataclasses import dataclass, replace
 from typing import Any
 
-from envs.dbbench.mysql import catalogue, changes, checks
+from envs.dbbench.mysql import changes, checks
 from envs.dbbench.mysql.changes import Write
 from envs.dbbench.mysql.errors import MySQLError, Unsupported
+from envs.dbbench.mysql.explain import explain
 from envs.dbbench.mysql.filesort import Sorting
 from envs.dbbench.mysql.grammar import parse
 from envs.dbbench.mysql.lexer import is_blank
@@ -16,10 +17,12 @@ from envs.dbbench.mysql.queries import QueryTranslator
 from envs.dbbench.mysql.rights import commits, maintain, refusal
 from envs.dbbench.mysql.scope import Schema
 from envs.dbbench.mysql.session import Session
+from envs.dbbench.mysql.show import show
 from envs.dbbench.mysql.tree import (
     Command,
     Delete,
     Do,
+    Explain,
     Insert,
     Literal,
     Maintenance,
@@ -45,9 +48,10 @@ class Plan:
 
     `converters` has for each column what makes the driver's value of SQLite's, or None; `sorting` orders the rows,
     whose last cells are then the keys. `transaction`: what it does to the transaction (tree.Transaction), and does even
-    where there is an error, with the name of a `savepoint`. `kind`: rows, changes, or nothing where neither comes back.
-    `strict`: warnings are errors. `targets` are the variables that the row is assigned to instead of returned, `writes`
-    what is done with the rows of a change of several tables.
+    where there is an error, with the name of a `savepoint`. `kind`: rows, changes, nothing where neither comes back,
+    diagnostics where the last statement's error is asked for. `strict`: warnings are errors. `targets` are the
+    variables that the row is assigned to instead of returned, `writes` what is done with the rows of a change of several
+    tables. `of_session`: planned for one session's settings, not only for its SQL mode.
     """
 
     sql: str = ""
@@ -63,6 +67,7 @@ class Plan:
     prepared: Prepared | None = None
     targets: tuple[Target, ...] = ()
     writes: tuple[Write, ...] = ()
+    of_session: bool = False
 
     @property
     def converts(self) -> bool:
@@ -102,12 +107,19 @@ def _planned(statement: Statement, schema: Schema, session: Session) -> Plan:
         return Plan(rows=tuple(maintain(statement, schema)), transaction="commit")
     if isinstance(statement, Do):
         return replace(_planned(Select(statement.items), schema, session), kind="nothing")
-    if isinstance(statement, Show):
-        return Plan(rows=tuple(catalogue.show(schema, statement)))
-    checks.check(statement, schema)
     changes_rows = isinstance(statement, Insert | Update | Delete)
     t = QueryTranslator(schema, session, strict=changes_rows)
     t.common = []
+    if isinstance(statement, Show):
+        sql, types = show(t, statement)
+        keeps = statement.what.endswith("diagnostics")
+        return Plan(
+            sql, t.params, tuple(map(converter, types)), kind="diagnostics" if keeps else "rows", of_session=True
+        )
+    checks.check(statement, schema)
+    if isinstance(statement, Explain):
+        _planned(statement.statement, schema, session)
+        return Plan(explain(t, statement), t.params)
     if isinstance(statement, Insert | Update | Delete):
         writes: tuple[Write, ...] = ()
         if isinstance(statement, Insert):

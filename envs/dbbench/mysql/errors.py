@@ -80,6 +80,7 @@ TEXTS: dict[int, tuple[str, str]] = {
     1300: ("HY000", "Invalid utf8mb4 character string: '{}'"),
     1305: ("42000", "{} {} does not exist"),
     1327: ("42000", "Undeclared variable: {}"),
+    1347: ("HY000", "'{}' is not {}"),
     1353: ("HY000", "In definition of view, derived table or common table expression, SELECT list and column names "
            "list have different column counts"),
     1360: ("HY000", "Trigger does not exist"),
@@ -142,6 +143,7 @@ TEXTS: dict[int, tuple[str, str]] = {
     3688: ("HY000", "Syntax error in regular expression on line {}, character {}."),
     3948: ("42000", "Loading local data is disabled; this must be enabled on both the client and server sides"),
     3699: ("HY000", "Timeout exceeded in regular expression match."),
+    6037: ("HY000", "'{}' can be used only if the hypergraph optimizer is enabled."),
 }  # fmt: skip
 
 USER = "agent"
@@ -159,7 +161,7 @@ class MySQLError(Exception):
 
 
 class Unsupported(Exception):
-    """What MySQL can do and this layer cannot. Raised while a statement is planned, never while it runs."""
+    """What MySQL can do and this layer cannot. Raised while a statement is planned, or its variables are set."""
 
     def __init__(self, what: str) -> None:
         self.what = what

@@ -44,6 +44,9 @@ _BIT_LEVELS: tuple[dict[str, str], ...] = (
 )
 
 
+_CHARACTER_SETS = frozenset({"UTF8MB4", "UTF8", "UTF8MB3", "LATIN1", "ASCII", "BINARY"})
+
+
 class ExpressionParser(CallParser):
     """Reads expressions from a statement's tokens."""
 
@@ -219,6 +222,10 @@ class ExpressionParser(CallParser):
             return self._parenthesised()
         if key == "@":
             return self._variable()
+        if key == "{":
+            return self._odbc()
+        if key.startswith("_") and key[1:] in _CHARACTER_SETS and self.tokens[self.at + 1].kind in ("string", "bytes"):
+            return self._introduced()
         if special := getattr(self, f"_primary_{key.lower()}", None) if key.isalpha() else None:
             assert callable(special)
             if (node := special()) is not None:
@@ -237,6 +244,22 @@ class ExpressionParser(CallParser):
         self.at += 1
         call = Call("JSON_EXTRACT", [column, Literal(self.string(), "string")])
         return Call("JSON_UNQUOTE", [call]) if unquoted else call
+
+    def _introduced(self) -> Node:
+        """`_utf8mb4'text'`: a literal with its character set."""
+        binary = self.key == "_BINARY"
+        self.at += 2
+        return Literal(self.tokens[self.at - 1].text, "bytes" if binary else "string")
+
+    def _odbc(self) -> Node:
+        """`{d '2020-01-01'}`, `{t ..}`, `{ts ..}`; with any other word only what is behind it counts."""
+        self.expect("{")
+        kind = {"D": "date", "T": "time", "TS": "datetime"}.get(self.key)
+        self.identifier()
+        dated = kind is not None and self.token.kind == "string"
+        node = Literal(self.string(), kind) if dated and kind else self.expression()
+        self.expect("}")
+        return node
 
     def _string_literal(self) -> Node:
         text = self.string()

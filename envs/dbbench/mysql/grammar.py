@@ -6,16 +6,16 @@ from collections.abc import Callable
 
 from envs.dbbench.mysql.commandsyntax import COMMANDS, CommandParser
 from envs.dbbench.mysql.setsyntax import read_set
+from envs.dbbench.mysql.showsyntax import read_describe, read_show
 from envs.dbbench.mysql.tree import (
     Column,
-    Command,
     Delete,
+    Explain,
     Insert,
     Literal,
     Node,
     OrderItem,
     SelectInto,
-    Show,
     Statement,
     TableName,
     Update,
@@ -29,32 +29,32 @@ def parse(sql: str) -> Statement:
 
 class _Parser(CommandParser):
     def statement(self) -> Statement:
+        """The whole text."""
+        statement = self._statement()
+        self.accept(";")
+        if self.token.kind != "end":
+            self.fail()
+        return statement
+
+    def _statement(self) -> Statement:
         readers: dict[str, Callable[[], Statement]] = {
             "INSERT": self._insert,
             "REPLACE": self._insert,
             "UPDATE": self._update,
             "DELETE": self._delete,
-            "SHOW": self._show,
+            "SHOW": lambda: read_show(self),
             "DESCRIBE": self._describe,
             "DESC": self._describe,
             "EXPLAIN": self._describe,
+            "SET": lambda: read_set(self),
         }
         key = self.key
         if key in readers:
-            statement: Statement = readers[key]()
-        elif key in ("SELECT", "WITH", "VALUES", "TABLE", "("):
+            return readers[key]()
+        if key in ("SELECT", "WITH", "VALUES", "TABLE", "("):
             query = self.query_expression()
-            statement = SelectInto(query, self.into) if self.into else query
-        elif key == "SET":
-            statement = read_set(self)
-        elif key in COMMANDS:
-            return self.command()
-        else:
-            self.fail()
-        self.accept(";")
-        if self.token.kind != "end":
-            self.fail()
-        return statement
+            return SelectInto(query, self.into) if self.into else query
+        return self.command() if key in COMMANDS else self.fail()
 
     # --- changes
 
@@ -65,7 +65,7 @@ class _Parser(CommandParser):
             self.at += 1
         ignore = self.accept("IGNORE")
         self.accept("INTO")
-        insert = Insert(self._table_name(), None, None, None, replace, ignore)
+        insert = Insert(self.table_name(), None, None, None, replace, ignore)
         if self.key == "(" and not self.starts_query():
             insert.columns = [] if self.accept("(", ")") else self._insert_columns()
         if self.accept("SET") and insert.columns is None:
@@ -156,7 +156,7 @@ class _Parser(CommandParser):
         if self.key != "FROM":
             return self._delete_joined()
         self.expect("FROM")
-        table = self._table_name()
+        table = self._delete_target()
         if self.key in (",", "USING"):
             return self._delete_joined(table)
         table.alias = self._table_alias()
@@ -164,15 +164,22 @@ class _Parser(CommandParser):
 
     def _delete_joined(self, first: TableName | None = None) -> Delete:
         """DELETE a, b FROM a JOIN b .., or DELETE FROM a, b USING a JOIN b .."""
-        targets = [first or self._table_name()]
-        self.accept(".", "*")
+        targets = [first or self._delete_target()]
         while self.accept(","):
-            targets.append(self._table_name())
-            self.accept(".", "*")
+            targets.append(self._delete_target())
         self.expect("USING" if first else "FROM")
         source = self._from()
         where = self.expression() if self.accept("WHERE") else None
         return Delete(source, [target.name for target in targets], where, [], None)
+
+    def _delete_target(self) -> TableName:
+        """A table's name, to which `.*` may be added."""
+        parts = [self.identifier()]
+        while self.accept("."):
+            if self.accept("*"):
+                break
+            parts.append(self.identifier())
+        return TableName(parts[-1], database=parts[0] if len(parts) > 1 else None)
 
     def _affected(self) -> tuple[Node | None, list[OrderItem], Node | None]:
         where = self.expression() if self.accept("WHERE") else None
@@ -180,70 +187,14 @@ class _Parser(CommandParser):
         limit: Node | None = Literal(str(self.integer()), "int") if self.accept("LIMIT") else None
         return where, order, limit
 
-    # --- looking around
-
-    def _show(self) -> Statement:
-        self.expect("SHOW")
-        self.accept("EXTENDED")
-        full = self.accept("FULL")
-        key = self.key
-        if self.token.kind != "word":
-            self.fail()
-        self.at += 1
-        if key in ("TABLES", "DATABASES", "SCHEMAS", "VARIABLES", "STATUS", "COLLATION", "CHARSET", "PROCEDURE",
-                   "FUNCTION", "TRIGGERS", "EVENTS"):  # fmt: skip
-            if key in ("PROCEDURE", "FUNCTION"):
-                self.expect("STATUS")
-            return self._show_list(Show(key.lower().replace("schemas", "databases"), full=full), key)
-        if key in ("GLOBAL", "SESSION") and self.key in ("VARIABLES", "STATUS"):
-            self.at += 1
-            return self._filtered(Show(self.keys[self.at - 1].lower()))
-        if key == "TABLE" and self.accept("STATUS"):
-            return self._show_list(Show("table status"), "TABLES")
-        if key in ("COLUMNS", "FIELDS", "INDEX", "INDEXES", "KEYS"):
-            what = "columns" if key in ("COLUMNS", "FIELDS") else "index"
-            return self._filtered(Show(what, self._from_table(), full=full))
-        if key == "CREATE" and self.key in ("TABLE", "VIEW", "DATABASE", "SCHEMA"):
-            self.at += 1
-            what = "create " + self.keys[self.at - 1].lower().replace("schema", "database")
-            return Show(what, self._table_name())
-        if key in ("WARNINGS", "ERRORS"):
-            self._limit()
-            return Show("warnings")
-        if key in ("GRANTS", "PROCESSLIST", "ENGINES", "PRIVILEGES", "PLUGINS"):
-            return Show(key.lower())
-        self.at -= 1
-        return self.fail()
-
-    def _show_list(self, show: Show, key: str) -> Show:
-        if key in ("TABLES", "TRIGGERS", "EVENTS") and self.key in ("FROM", "IN"):
-            self.at += 1
-            show.table = TableName("", database=self.identifier())
-        return self._filtered(show)
-
-    def _from_table(self) -> TableName:
-        if self.key not in ("FROM", "IN"):
-            self.fail()
-        self.at += 1
-        table = self._table_name()
-        if self.key in ("FROM", "IN"):
-            self.at += 1
-            table.database = self.identifier()
-        return table
-
-    def _filtered(self, show: Show) -> Show:
-        if self.accept("LIKE"):
-            show.like = self.string()
-        elif self.accept("WHERE"):
-            show.where = self.expression()
-        return show
-
     def _describe(self) -> Statement:
-        if self.ahead() in ("SELECT", "INSERT", "UPDATE", "DELETE", "REPLACE", "WITH", "FORMAT", "ANALYZE", "("):
-            return self._rest(Command("EXPLAIN"))
+        """DESCRIBE a table, or EXPLAIN a statement, which are the same word."""
         self.at += 1
-        show = Show("columns", self._table_name())
-        if self.at_identifier() or self.token.kind == "string":
-            show.like = self.token.text
-            self.at += 1
-        return show
+        analyze = self.accept("ANALYZE")
+        form = ""
+        if self.accept("FORMAT"):
+            self.expect("=")
+            form = (self.string() if self.token.kind == "string" else self.identifier()).lower()
+        if analyze or form or self.key in ("SELECT", "INSERT", "UPDATE", "DELETE", "REPLACE", "WITH", "TABLE", "("):
+            return Explain(self._statement(), form, analyze)
+        return read_describe(self)

@@ -6,7 +6,7 @@ import re
 
 from envs.dbbench.mysql import catalogue, grouping, variables
 from envs.dbbench.mysql.block import Block, limit_sql
-from envs.dbbench.mysql.errors import MySQLError
+from envs.dbbench.mysql.errors import MySQLError, Unsupported
 from envs.dbbench.mysql.invocations import CallTranslator
 from envs.dbbench.mysql.operators import compare
 from envs.dbbench.mysql.scope import Scope, Source, SourceColumn, unmarked
@@ -296,7 +296,7 @@ class QueryTranslator(CallTranslator):
 
     def _recursive(self, name: str, columns: list[str] | None, query: SetOperation) -> Output:
         if not isinstance(query.right, Select):
-            raise MySQLError(1235, "a recursive part of several query blocks")
+            raise Unsupported("a recursive part of several query blocks")
         seed = self.query(query.left, None)
         names = _renamed(seed, columns)
         table = f"w{self.number()}"
@@ -378,6 +378,8 @@ class QueryTranslator(CallTranslator):
             if scope.aggregates:
                 raise MySQLError(3028, len(keys) + 1)
             keys.append(sort_key(value) + (" DESC" if item.descending else ""))
+        if isinstance(node, Values):
+            keys = []  # the server checks the order of VALUES, and does not sort
         outs = ", ".join(f"{alias}.o{i} AS o{i}" for i in range(len(output.types)))
         sql = f"SELECT {outs} FROM ({output.sql}) AS {alias}"
         sql += scope.finish(f" ORDER BY {', '.join(keys)}" if keys else "", False) + limit_sql(node)

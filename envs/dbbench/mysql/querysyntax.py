@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from envs.dbbench.mysql.errors import MySQLError
+from envs.dbbench.mysql.errors import MySQLError, Unsupported
 from envs.dbbench.mysql.expressions import ExpressionParser
 from envs.dbbench.mysql.tree import (
     CommonTable,
@@ -96,7 +96,7 @@ class QueryParser(ExpressionParser):
         if self.accept("VALUES"):
             return self._values()
         if self.accept("TABLE"):
-            return Select([SelectItem(Star(), None, "*")], self._table_name())
+            return Select([SelectItem(Star(), None, "*")], self.table_name())
         return self._select()
 
     def _values(self) -> Values:
@@ -110,7 +110,7 @@ class QueryParser(ExpressionParser):
 
     def _ordered(self, query: Query) -> Query:
         order = self._order()
-        limit, offset = self._limit()
+        limit, offset = self.limit()
         self._locking()
         if not order and limit is None:
             return query
@@ -126,7 +126,7 @@ class QueryParser(ExpressionParser):
         self.expect("BY")
         return self.order_items()
 
-    def _limit(self) -> tuple[Node | None, Node | None]:
+    def limit(self) -> tuple[Node | None, Node | None]:
         if not self.accept("LIMIT"):
             return None, None
         first: Node = Literal(str(self.integer()), "int")
@@ -185,6 +185,9 @@ class QueryParser(ExpressionParser):
             select.having = self.expression()
         if self.accept("WINDOW"):
             self._named_windows(select)
+        if self.accept("QUALIFY"):
+            self.expression()
+            raise MySQLError(6037, "QUALIFY clause")
         return select
 
     def _named_windows(self, select: Select) -> None:
@@ -271,37 +274,40 @@ class QueryParser(ExpressionParser):
             self.fail()
 
     def _table_factor(self) -> From:
-        lateral = self.accept("LATERAL")
+        if self.key == "LATERAL" and self.ahead() == "(":
+            raise Unsupported("LATERAL")
+        if self.key == "JSON_TABLE" and self.ahead() == "(":
+            raise Unsupported("JSON_TABLE")
         if self.starts_query():
-            return self._derived(lateral)
+            return self._derived()
         if self.accept("("):
             source = self._from()
             self.expect(")")
             return source
         return self._aliased_table()
 
-    def _derived(self, lateral: bool) -> From:
+    def _derived(self) -> From:
         self.expect("(")
         query = self.query_expression()
         self.expect(")")
         alias = self._table_alias()
         if alias is None:
             raise MySQLError(1248)
-        return Derived(query, alias, self._names() if self.key == "(" else None, lateral)
+        return Derived(query, alias, self._names() if self.key == "(" else None)
 
     def _table_alias(self) -> str | None:
         if self.accept("AS") or self.at_identifier():
             return self.identifier()
         return None
 
-    def _table_name(self) -> TableName:
+    def table_name(self) -> TableName:
         name = self.identifier()
         if self.accept("."):
             return TableName(self.identifier(), database=name)
         return TableName(name)
 
     def _aliased_table(self) -> TableName:
-        table = self._table_name()
+        table = self.table_name()
         table.alias = self._table_alias()
         while self.key in ("USE", "FORCE", "IGNORE"):
             self.at += 1

@@ -67,6 +67,14 @@ def unsigned(number: int) -> int | str:
     return number if number < 2**63 else f"{number:020d}"
 
 
+def unsigned_arithmetic(operator: str, left: int | str, right: int | str, text: str) -> int | str:
+    a, b = int(left), int(right)
+    result = a + b if operator == "+" else a - b if operator == "-" else a * b
+    if not 0 <= result < 2**64:
+        raise MySQLError(1690, "BIGINT UNSIGNED", text)
+    return unsigned(result)
+
+
 def cast_unsigned(text: str) -> int | str:
     return unsigned(_cast_integer(text))
 
@@ -332,6 +340,7 @@ _SCALARS: dict[str, Callable[..., Any]] = {
     "cast_signed": cast_signed, "cast_char": cast_char, "cast_year": cast_year, "cast_year_text": cast_year_text,
     "literal_double": literal_double, "literal_integer": literal_integer, "literal_decimal": literal_decimal,
     "text_decimal": text_decimal, "divide": divide, "divide_integers": divide_integers,
+    "unsigned": unsigned_arithmetic,
     "double_text": double_text, "decimal": fit_decimal, "cast_decimal": cast_decimal, "operate": operate, "cut": cut,
     "round_decimal": round_decimal, "truncate_decimal": truncate_decimal, "round_whole": round_whole,
     "truncate_whole": truncate_whole, "floor_decimal": floor_decimal, "ceil_decimal": ceil_decimal,

@@ -29,7 +29,8 @@ class Variable:
 class Session:
     """The state of one session. `settings` holds the system variables that were set, by their names in lower case.
 
-    `row_count` and `found_rows` are what ROW_COUNT() and FOUND_ROWS() answer.
+    `row_count` and `found_rows` are what ROW_COUNT() and FOUND_ROWS() answer, `diagnostics` the number and the text of
+    the last statement's error.
     """
 
     def __init__(self, sql_mode: str = SQL_MODE) -> None:
@@ -37,6 +38,7 @@ class Session:
         self.variables: dict[str, Variable] = {}
         self.row_count = 0
         self.found_rows = 0
+        self.diagnostics: list[tuple[int, str]] = []
 
     def clear(self) -> None:
         """Makes it a new session."""

@@ -49,7 +49,8 @@ def _value(reader: QueryParser, variable: Variable) -> Node | None:
     if variable.system and reader.key == "DEFAULT" and reader.ahead() != "(":
         reader.at += 1
         return None
-    if variable.system and reader.key in _WORDS:
+    word = reader.token.kind == "word" and reader.ahead() in ("", ",", ";")
+    if variable.system and (reader.key in _WORDS or (word and reader.at_identifier())):
         reader.at += 1
         return Literal(reader.keys[reader.at - 1], "string")
     return reader.expression()

@@ -8,6 +8,7 @@ from envs.dbbench.mysql import calls, operators, variables
 from envs.dbbench.mysql.casts import cast
 from envs.dbbench.mysql.errors import MySQLError
 from envs.dbbench.mysql.functions import FUNCTIONS
+from envs.dbbench.mysql.printing import printed
 from envs.dbbench.mysql.scope import Binding, Schema, Scope
 from envs.dbbench.mysql.session import Session
 from envs.dbbench.mysql.temporal import parse_moment, read_time
@@ -191,7 +192,10 @@ class Translator:
         if operator in ("and", "or", "xor"):
             return operators.logical(operator, operands)
         if operator in ("+", "-", "*", "/", "%", "div"):
-            return operators.arithmetic(operator, *operands, strict=self.strict)
+            value = operators.arithmetic(operator, *operands, strict=self.strict)
+            if value.type.kind == "uint" and operator in "+-*":
+                return operators.unsigned(operator, *operands, self.param(printed(self, node)))
+            return value
         if operator in ("|", "&", "^", "<<", ">>"):
             return operators.bitwise(operator, *operands)
         if operator == "not":

@@ -150,7 +150,6 @@ class Derived:
     query: Query
     alias: str
     columns: list[str] | None = None
-    lateral: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -278,13 +277,24 @@ class SetStatement:
 
 @dataclass(slots=True, eq=False)
 class Show:
-    """SHOW and DESCRIBE: `what` is tables, columns, databases, create table, index, variables, warnings ..."""
+    """SHOW and DESCRIBE: `what` is tables, columns, databases, create table, index, variables, warnings ... in lower
+    case. `name`: of the routine, user or engine that is asked for. `full`: with FULL, or GLOBAL for variables."""
 
     what: str
     table: TableName | None = None
     like: str | None = None
     where: Node | None = None
     full: bool = False
+    name: str = ""
+
+
+@dataclass(slots=True, eq=False)
+class Explain:
+    """EXPLAIN of a statement. `form`: traditional, json, tree, or "" for the server's own."""
+
+    statement: Statement
+    form: str = ""
+    analyze: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -340,6 +350,7 @@ Statement = (
     | Delete
     | SetStatement
     | Show
+    | Explain
     | Transaction
     | Maintenance
     | Do
