@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 from envs.dbbench.mysql.errors import MySQLError
 from envs.dbbench.mysql.queries import QueryTranslator
 from envs.dbbench.mysql.scope import Scope, Source, SourceColumn
-from envs.dbbench.mysql.tree import Column, Delete, Insert, Join, Literal, TableName, Update, Values
+from envs.dbbench.mysql.tree import Column, Delete, Insert, Join, Literal, Node, TableName, Update, Values
 from envs.dbbench.mysql.types import TEXT, Value, as_stored
 
 
@@ -85,9 +86,10 @@ def update(t: QueryTranslator, node: Update) -> tuple[str, tuple[Write, ...]]:
     source = t._from(node.source, scope)
     if not isinstance(node.source, TableName) and (node.order or node.limit is not None):
         raise MySQLError(1221, "UPDATE", "ORDER BY" if node.order else "LIMIT")
+    t.targets = _changed_tables(t, scope, node)
+    where = _condition(t, scope, node.where)
     found = [_assigned_column(scope, column) for column, _ in node.assignments]
     tables = {id(target): _Assigned(target, {}) for target, _ in found}
-    t.targets = frozenset(_table_name(t, table.source) for table in tables.values())
     for (target, column), (_, expression) in zip(found, node.assignments, strict=True):
         scope.clause, scope.allow_aggregates = "field list", False
         value = scope.finish(as_stored(t.scalar(expression, scope)), False)
@@ -96,8 +98,8 @@ def update(t: QueryTranslator, node: Update) -> tuple[str, tuple[Write, ...]]:
         column.sql, column.type = f"({value})", TEXT
     for target, _ in found:
         for place, column in enumerate(target.columns):
-            column.sql = f"{target.sql_alias}.c{place}"  # conditions see the old values
-    rows = _affected(t, scope, source, list(tables.values()), node)
+            column.sql = f"{target.sql_alias}.c{place}"  # the order is by the old values
+    rows = _affected(t, scope, source + where, list(tables.values()), node)
     writes = _writes(list(tables.values()))
     if len(writes) > 1:
         return rows, writes
@@ -110,6 +112,17 @@ def update(t: QueryTranslator, node: Update) -> tuple[str, tuple[Write, ...]]:
     sets = ", ".join(f"{name} = s.x{i}" for i, name in enumerate(names, 1))
     changed = " OR ".join(f"t{base}.{name} IS NOT s.x{i}" for i, name in enumerate(names, 1))
     return f"UPDATE t{base} SET {sets} FROM ({rows}) AS s WHERE t{base}.rowid = s.x0 AND ({changed})", ()
+
+
+def _changed_tables(t: QueryTranslator, scope: Scope, node: Update) -> frozenset[str]:
+    """The tables that the assigned columns are of, as far as there are such columns."""
+    names = set()
+    for column, _ in node.assignments:
+        with suppress(MySQLError):
+            found = scope.find(column)
+            if found is not None and found[0].base is not None:
+                names.add(_table_name(t, found[0]))
+    return frozenset(names)
 
 
 def _assigned_column(scope: Scope, column: Column) -> tuple[Source, SourceColumn]:
@@ -147,7 +160,7 @@ def delete(t: QueryTranslator, node: Delete) -> tuple[str, tuple[Write, ...]]:
     """For one table a single statement; for several the query for their rows, and what deletes them."""
     scope = Scope(t.number(), None)
     source = t._from(node.source, scope)
-    tables = []
+    tables: list[_Assigned] = []
     for name in node.targets:
         target = next((s for s in scope.sources if s.alias == name), None)
         if target is None:
@@ -158,19 +171,24 @@ def delete(t: QueryTranslator, node: Delete) -> tuple[str, tuple[Write, ...]]:
             raise MySQLError(1066, name)
         tables.append(_Assigned(target, {}))
     t.targets = frozenset(_table_name(t, table.source) for table in tables)
-    rows = _affected(t, scope, source, tables, node)
+    rows = _affected(t, scope, source + _condition(t, scope, node.where), tables, node)
     if len(tables) > 1:
         return rows, _writes(tables)
     return f"DELETE FROM t{tables[0].source.base} WHERE rowid IN ({rows})", ()
+
+
+def _condition(t: QueryTranslator, scope: Scope, where: Node | None) -> str:
+    """WHERE: the server resolves it before what is assigned."""
+    if where is None:
+        return ""
+    scope.clause, scope.allow_aggregates = "where clause", False
+    return f" WHERE {t.truth(where, scope)}"
 
 
 def _affected(t: QueryTranslator, scope: Scope, source: str, tables: list[_Assigned], node: Update | Delete) -> str:
     """The rows to change as a query of `x0`, `x1` ...: for each table the row's number and its new values."""
     cells = [cell for table in tables for cell in (f"{table.source.sql_alias}.rowid", *table.values.values())]
     sql = f"SELECT {', '.join(f'{cell} AS x{i}' for i, cell in enumerate(cells))} FROM {source}"
-    if node.where is not None:
-        scope.clause, scope.allow_aggregates = "where clause", False
-        sql += f" WHERE {t.truth(node.where, scope)}"
     if node.order:
         scope.clause = "order clause"
         keys = [t.order_key(item, scope) for item in node.order]

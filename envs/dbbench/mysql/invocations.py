@@ -7,6 +7,7 @@ import json
 from envs.dbbench.mysql import calls, datecalls, grouping, jsoncalls
 from envs.dbbench.mysql.errors import MySQLError, Unsupported
 from envs.dbbench.mysql.functions import FUNCTIONS
+from envs.dbbench.mysql.handlers import HANDLERS
 from envs.dbbench.mysql.informationcalls import UNSUPPORTED
 from envs.dbbench.mysql.scope import Scope
 from envs.dbbench.mysql.translate import Translator
@@ -52,10 +53,10 @@ class CallTranslator(Translator):
         if special is not None:
             return special
         upper = name.upper()
-        if upper in calls.HANDLERS:
+        if upper in HANDLERS:
             arguments = [self.scalar(argument, scope) for argument in node.arguments]
             call = node if upper == name else Call(upper, node.arguments)
-            value = calls.HANDLERS[upper][2](self, arguments, call)
+            value = HANDLERS[upper][2](self, arguments, call)
         elif upper in FUNCTIONS:
             arguments = [self.scalar(argument, scope) for argument in node.arguments]
             value = calls.plain(FUNCTIONS[upper], arguments)

@@ -92,7 +92,9 @@ def type_name(document: Any) -> str:
         return "INTEGER" if document < 2**63 else "UNSIGNED INTEGER"
     if isinstance(document, Real):
         return "DOUBLE"
-    return {dict: "OBJECT", list: "ARRAY", str: "STRING"}.get(type(document), "NULL")
+    if isinstance(document, str):
+        return "STRING"
+    return "OBJECT" if isinstance(document, dict) else "ARRAY" if isinstance(document, list) else "NULL"
 
 
 def number_of(document: Any) -> float:

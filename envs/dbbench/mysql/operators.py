@@ -154,10 +154,11 @@ def _divided_texts(left: Value, right: Value) -> Value:
     return Value(f"CAST({sql} AS INTEGER)", INT, constant=left.constant and right.constant)
 
 
-def unsigned(operator: str, left: Value, right: Value, text: str) -> Value:
+def unsigned(operator: str, operands: list[Value], text: str) -> Value:
     """`+ - *` of which a side is unsigned: beyond 0 to 2**64 - 1 error 1690, whose text is in the parameter `text`."""
-    a, b = as_integer(as_number(left)), as_integer(as_number(right))
-    return Value(f"m_unsigned('{operator}', {a}, {b}, {text})", UINT, constant=left.constant and right.constant)
+    left, right = (as_integer(as_number(operand)) for operand in operands)
+    constant = all(operand.constant for operand in operands)
+    return Value(f"m_unsigned('{operator}', {left}, {right}, {text})", UINT, constant=constant)
 
 
 def _carried(operator: str, left: Type, right: Type) -> int:

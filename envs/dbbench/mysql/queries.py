@@ -8,6 +8,7 @@ from envs.dbbench.mysql import catalogue, grouping, variables
 from envs.dbbench.mysql.block import Block, limit_sql
 from envs.dbbench.mysql.errors import MySQLError, Unsupported
 from envs.dbbench.mysql.invocations import CallTranslator
+from envs.dbbench.mysql.lateral import lateral_columns
 from envs.dbbench.mysql.operators import compare
 from envs.dbbench.mysql.scope import Scope, Source, SourceColumn, unmarked
 from envs.dbbench.mysql.translate import Output, contains_aggregate
@@ -216,9 +217,13 @@ class QueryTranslator(CallTranslator):
 
     def _derived(self, source: Derived, scope: Scope) -> str:
         self.derived_depth += 1
-        before = self.assignments
-        output = self.query(source.query, None)
+        before, bound = self.assignments, set(self.bound) if source.lateral else ()
+        output = self.query(source.query, scope if source.lateral else None)
         self.derived_depth -= 1
+        if source.lateral and any(self.bound[node].scope is scope for node in self.bound.keys() - bound):
+            columns = lateral_columns(source.query, output, _renamed(output, source.columns))
+            self._add_source(Source(source.alias, columns), scope)
+            return f"(SELECT 1) AS a{self.number()}"
         if self.assignments > before:  # made once, before the outer block reads a row
             name = f"w{self.number()}"
             output = output._replace(sql=f"WITH {name} AS MATERIALIZED ({output.sql}) SELECT * FROM {name}")

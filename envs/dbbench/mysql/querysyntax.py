@@ -274,26 +274,27 @@ class QueryParser(ExpressionParser):
             self.fail()
 
     def _table_factor(self) -> From:
-        if self.key == "LATERAL" and self.ahead() == "(":
-            raise Unsupported("LATERAL")
+        lateral = self.accept("LATERAL")
+        if lateral and not self.starts_query():
+            self.fail()
         if self.key == "JSON_TABLE" and self.ahead() == "(":
             raise Unsupported("JSON_TABLE")
         if self.starts_query():
-            return self._derived()
+            return self._derived(lateral)
         if self.accept("("):
             source = self._from()
             self.expect(")")
             return source
         return self._aliased_table()
 
-    def _derived(self) -> From:
+    def _derived(self, lateral: bool) -> From:
         self.expect("(")
         query = self.query_expression()
         self.expect(")")
         alias = self._table_alias()
         if alias is None:
             raise MySQLError(1248)
-        return Derived(query, alias, self._names() if self.key == "(" else None)
+        return Derived(query, alias, self._names() if self.key == "(" else None, lateral)
 
     def _table_alias(self) -> str | None:
         if self.accept("AS") or self.at_identifier():

@@ -194,7 +194,7 @@ class Translator:
         if operator in ("+", "-", "*", "/", "%", "div"):
             value = operators.arithmetic(operator, *operands, strict=self.strict)
             if value.type.kind == "uint" and operator in "+-*":
-                return operators.unsigned(operator, *operands, self.param(printed(self, node)))
+                return operators.unsigned(operator, operands, self.param(printed(self, node)))
             return value
         if operator in ("|", "&", "^", "<<", ">>"):
             return operators.bitwise(operator, *operands)

@@ -150,6 +150,7 @@ class Derived:
     query: Query
     alias: str
     columns: list[str] | None = None
+    lateral: bool = False
 
 
 @dataclass(slots=True, eq=False)

@@ -72,3 +72,9 @@ def test_changes_of_what_is_no_table_are_refused() -> None:
 
 def test_insert_set_fills_the_named_columns() -> None:
     assert after("INSERT INTO Clubs SET City = UPPER('x')", query="SELECT * FROM Clubs")[-1] == (None, "X")
+
+
+def test_an_update_names_an_unknown_column_of_its_condition_first() -> None:
+    change = "UPDATE Clubs SET nosuch = nosuch2 WHERE nosuch3 = 1"
+    assert error(change) == "1054 (42S22): Unknown column 'nosuch3' in 'where clause'"
+    assert error("UPDATE Clubs SET nosuch = nosuch2") == "1054 (42S22): Unknown column 'nosuch' in 'field list'"

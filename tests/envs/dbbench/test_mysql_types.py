@@ -109,3 +109,13 @@ def test_the_order_of_values_is_checked_and_not_applied() -> None:
 @given(st.binary(max_size=40))
 def test_bytes_survive_as_text(data: bytes) -> None:
     assert to_bytes(to_text(data)) == data
+
+
+def test_a_lateral_query_of_one_row_sees_the_tables_before_it() -> None:
+    best = "LATERAL (SELECT MAX(Goals + 0) AS most, COUNT(*) FROM Players p WHERE p.Team = c.Team) t"
+    assert rows(f"SELECT c.Team, t.* FROM Clubs c, {best}") == [
+        ("Ajax", 7.0, 2),
+        ("FC Porto", 15.0, 2),
+        ("Unknown", None, 0),
+    ]
+    assert rows("SELECT x FROM LATERAL (SELECT 1 AS x) t") == [(1,)]

@@ -15,7 +15,7 @@ from envs.dbbench.sandbox import Sandbox
     "sql",
     [
         "SELECT * FROM JSON_TABLE('[1]', '$[*]' COLUMNS (a INT PATH '$')) j",
-        "SELECT * FROM Clubs c, LATERAL (SELECT c.Team) d",
+        "SELECT * FROM Clubs c, LATERAL (SELECT Name FROM Players p WHERE p.Team = c.Team) d",
         "SELECT SLEEP(9)",
         "SELECT GET_LOCK('a', 1)",
         "SELECT SUM(Goals) OVER (ORDER BY Born RANGE INTERVAL 1 DAY PRECEDING) FROM Players",
