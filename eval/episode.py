@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from rollout.trajectory import Trajectory
+from rollout.trajectory import Step, Trajectory
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,8 @@ class Episode:
         prompt_tokens: put before the samples: new ones only in an append-only episode, whole prompts with a window.
         seconds: wall clock.
         link: the file and line of the trajectory, as `episodes/0000.jsonl:17`.
+        unsupported: turns in which the environment met what the benchmark can do and it cannot; None where it does not
+            say.
     """
 
     id: str
@@ -49,6 +51,7 @@ class Episode:
     prompt_tokens: int | None
     seconds: float
     link: str = ""
+    unsupported: int | None = None
 
     def __post_init__(self) -> None:
         if self.scored and self.success is None:
@@ -87,6 +90,7 @@ class Episode:
             prompt_tokens=sum(len(turn.prompt_ids) for turn in tokens) if tokens else None,
             seconds=trajectory.seconds,
             link=link,
+            unsupported=_unsupported(steps),
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -97,3 +101,8 @@ class Episode:
     def from_dict(cls, plain: Mapping[str, Any]) -> Episode:
         """The inverse of `to_dict`."""
         return cls(**plain)
+
+
+def _unsupported(steps: Sequence[Step]) -> int | None:
+    known = [step.unsupported for step in steps if step.unsupported is not None]
+    return sum(known) if known else None

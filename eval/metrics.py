@@ -38,6 +38,8 @@ class Summary:
         completion_tokens_per_turn: the same a turn.
         prompt_tokens: prompt tokens an episode.
         seconds: wall clock an episode.
+        unsupported: rate of turns in which the environment met what the benchmark can do and it cannot, over the turns
+            of episodes whose environment says so. The score counts them like any other turn.
     """
 
     episodes: int
@@ -60,6 +62,7 @@ class Summary:
     completion_tokens_per_turn: Estimate | None
     prompt_tokens: Estimate | None
     seconds: Estimate | None
+    unsupported: Estimate | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON holds it: each estimate with `value`, `stderr` and `n`, as lm-eval's results have them."""
@@ -124,6 +127,11 @@ def summarise(episodes: Iterable[Episode], family: Callable[[str], str] = str) -
         ),
         prompt_tokens=_average(talked, lambda row: row.prompt_tokens or 0),
         seconds=_average(scored, lambda row: row.seconds),
+        unsupported=_per_turn(
+            [row for row in scored if row.unsupported is not None],
+            lambda row: row.unsupported or 0,
+            lambda row: row.steps,
+        ),
     )
 
 

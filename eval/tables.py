@@ -117,10 +117,10 @@ def _measures(summary: Summary) -> Table:
     for name, estimate in means.items():
         if estimate is not None:
             table.add_row(name, f"{estimate.value:.2f}", _interval(estimate, percents=False))
-    for name, estimate in {
-        "replies out of form": summary.invalid,
-        "actions inadmissible": summary.inadmissible,
-    }.items():
+    rates = {"replies out of form": summary.invalid, "actions inadmissible": summary.inadmissible}
+    if summary.unsupported is not None and summary.unsupported.value > 0:
+        rates["unsupported by the environment"] = summary.unsupported
+    for name, estimate in rates.items():
         if estimate is not None:
             table.add_row(f"{name}, % of turns", percent(estimate.value), _interval(estimate))
     return table

@@ -186,10 +186,13 @@ class _Play:
         answer = before
         observations: list[str] = []
         reward = 0.0
+        unsupported: bool | None = None
         for action in reading.actions:
             answer = await self.host.step(action)
             observations.append(answer.observation)
             reward += answer.reward
+            if "unsupported" in answer.info:
+                unsupported = bool(unsupported or answer.info["unsupported"])
             if answer.terminated or answer.truncated:
                 break
         commands = before.info.get("admissible_commands") if reading.actions else None
@@ -207,5 +210,6 @@ class _Play:
             progress=answer.info.get("progress"),
             state=before.info.get("state"),
             timing=Timing(reply.queue, reply.model, round(time.monotonic() - begun, 6), reply.prefill),
+            unsupported=unsupported,
         )
         return answer, step

@@ -75,6 +75,8 @@ class Step(Record):
         progress: the environment's progress in [0, 1] after the step, where it has one.
         state: a key of the environment's state before the step, equal in equal states (for GiGPO's anchors), or None.
         timing: where the time went.
+        unsupported: whether the environment met something that the benchmark can do and it cannot; None where it does
+            not say.
     """
 
     messages: tuple[Message, ...]
@@ -90,6 +92,7 @@ class Step(Record):
     progress: float | None = None
     state: str | None = None
     timing: Timing = Timing()
+    unsupported: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,8 @@ class DBBenchEnv(TextEnv[DBTask]):
     Versions: v1.
 
     `info` holds task, task_type, question, add_description, won (after the end), error (of the last statement, None if
-    there was none) and sql (the statement, None after an answer).
+    there was none), sql (the statement, None after an answer) and unsupported (whether the error says that MySQL can do
+    it and this environment cannot).
 
     Args:
         split: `train` or `valid`, generated; `standard` (300) or `dev` (60), the benchmark's own files.
@@ -137,7 +138,8 @@ class DBBenchEnv(TextEnv[DBTask]):
             won = self.solved()
             return Outcome("", float(won), True, {**self._about(None, None), "won": won})
         reply = self._db.execute(action)
-        return Outcome(reply.text, 0.0, False, self._about(action, reply.error))
+        about = {**self._about(action, reply.error), "unsupported": reply.unsupported}
+        return Outcome(reply.text, 0.0, False, about)
 
     def _settle(self) -> float:
         return float(self.solved())
@@ -150,6 +152,7 @@ class DBBenchEnv(TextEnv[DBTask]):
             "add_description": task.add_description,
             "sql": sql,
             "error": error,
+            "unsupported": False,
             "won": False,
         }
 

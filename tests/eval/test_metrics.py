@@ -87,6 +87,14 @@ def test_rates_per_turn_weigh_turns_and_count_only_what_could_be_judged(episode:
     assert found.completion_tokens_per_turn.value == pytest.approx(3)
 
 
+def test_turns_that_the_environment_cannot_play_as_the_benchmark_are_counted_apart(episode: Make) -> None:
+    rows = [episode("a", steps=4, unsupported=1), episode("b", steps=6, unsupported=0), episode("c", steps=90)]
+    found = summarise(rows)
+    assert found.unsupported is not None
+    assert (found.unsupported.value, found.unsupported.n) == (pytest.approx(0.1), 10)
+    assert summarise([episode("a")]).unsupported is None
+
+
 def test_steps_of_solved_episodes_are_kept_apart(episode: Make) -> None:
     found = summarise([episode("a", steps=6), episode("b", steps=8), episode("c", success=False, steps=50)])
     assert found.steps is not None

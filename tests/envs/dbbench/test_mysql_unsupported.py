@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 from sandbox_helpers import TASK, error
 
+from envs.dbbench.env import DBBenchEnv
 from envs.dbbench.mysql.informationcalls import UNSUPPORTED
 from envs.dbbench.sandbox import Sandbox
+from eval.episode import Episode
+from rollout import collect, read_trajectories
+from rollout.scripted import replay_policy
 
 
 @pytest.mark.parametrize(
@@ -49,3 +54,27 @@ def test_mysqls_own_refusals_are_none_of_them() -> None:
     with Sandbox(TASK) as db:
         assert not db.execute("SELECT NO_SUCH_FUNCTION(1)").unsupported
         assert not db.execute("SELECT 1").unsupported
+
+
+def test_the_environment_says_which_statements_were_unsupported() -> None:
+    env = DBBenchEnv(generate={"seed": 1})
+    try:
+        _, about = env.reset(seed=0)
+        assert about["unsupported"] is False
+        assert [env.step(sql)[4]["unsupported"] for sql in ("SHOW STATUS", "SELECT nothing", "SELECT 1")] == [
+            True,
+            False,
+            False,
+        ]
+    finally:
+        env.close()
+
+
+def test_a_played_episode_and_its_score_keep_the_count(tmp_path: Path) -> None:
+    env = DBBenchEnv(generate={"count": 1})
+    said = ("SHOW STATUS", "SELECT 1", 'answer: ["x"]')
+    policy = replay_policy({env.tasks[0].id: said})
+    (played,) = collect(env, policy, output=tmp_path).trajectories
+    assert [step.unsupported for step in played.steps] == [True, False, False]
+    assert list(read_trajectories(tmp_path)) == [played]
+    assert Episode.of(played).unsupported == 1
