@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from envs.dbbench.mysql.errors import Unsupported
 from envs.dbbench.task import Table
 
 
@@ -30,7 +31,7 @@ class Reply:
 
     @classmethod
     def failed(cls, error: object) -> Reply:
-        return cls([], str(error), str(error))
+        return cls([], str(error), str(error), isinstance(error, Unsupported))
 
 
 class Backend(Protocol):

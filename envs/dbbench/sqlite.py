@@ -66,8 +66,10 @@ class SQLiteBackend:
         todo = _plan(sql, self._image.schema, session.sql_mode) if cached else plan(sql, self._image.schema, session)
         if cached and todo.of_session:
             todo = plan(sql, self._image.schema, session)
+        if todo.prepared is not None:
+            return self._prepared(todo.prepared)
         reply = self._execute_plan(todo)
-        _count(session, todo, reply, self._connection.changed)
+        _remember(session, todo, reply, self._connection.changed)
         return reply
 
     def _execute_plan(self, todo: Plan) -> Reply:
@@ -80,8 +82,6 @@ class SQLiteBackend:
             return Reply.failed(error)
         if todo.error is not None:
             return Reply.failed(todo.error)
-        if todo.prepared is not None:
-            return self._prepared(todo.prepared)
         if not todo.sql:
             return Reply.of(list(todo.rows))
         try:
@@ -99,7 +99,7 @@ class SQLiteBackend:
         except Exception as error:
             _log.exception("the MySQL layer failed on the result of a statement")
             raise InternalError(f"the MySQL layer failed on a result: {type(error).__name__}: {error}") from error
-        return Reply.of(rows if todo.kind == "rows" else [])
+        return Reply.of(rows if todo.kind in ("rows", "diagnostics") else [])
 
     def _rows(self, todo: Plan) -> list[tuple[Any, ...]]:
         """The rows of a planned statement in MySQL's order, as its driver gives them."""
@@ -136,7 +136,8 @@ class SQLiteBackend:
         if statement.action == "prepare":
             if sql is None or "?" in sql:
                 return Reply.failed(Unsupported("PREPARE from a variable or with parameters"))
-            planned = plan(sql, self._image.schema)
+            assert self._connection is not None
+            planned = plan(sql, self._image.schema, self._connection.session)
             if planned.error is not None or planned.prepared is not None:
                 return Reply.failed(planned.error or MySQLError(1295))
             self._statements[name] = sql
@@ -167,12 +168,10 @@ def _plan(sql: str, schema: Schema, sql_mode: str) -> Plan:
     return plan(sql, schema, Session(sql_mode))
 
 
-def _unsupported(error: Unsupported) -> Reply:
-    return Reply([], str(error), str(error), unsupported=True)
-
-
-def _count(session: Session, todo: Plan, reply: Reply, changed: int) -> None:
-    """Keeps what ROW_COUNT() and FOUND_ROWS() will answer."""
+def _remember(session: Session, todo: Plan, reply: Reply, changed: int) -> None:
+    """Keeps what ROW_COUNT(), FOUND_ROWS(), SHOW WARNINGS and @@autocommit will answer."""
+    if todo.transaction.startswith("autocommit "):
+        session.settings["autocommit"] = int(todo.transaction == "autocommit on")
     if todo.kind != "diagnostics":
         session.diagnostics = []
     if reply.error is not None:

@@ -139,7 +139,7 @@ class CommandParser(QueryParser):
         return Do(self.select_items())
 
     def _command_call(self) -> Statement:
-        name = self._table_name()
+        name = self.table_name()
         if self.accept("(") and not self.accept(")"):
             self.expressions()
             self.expect(")")
@@ -180,9 +180,9 @@ class CommandParser(QueryParser):
         if self.key not in ("TABLE", "TABLES"):
             self.fail()
         self.at += 1
-        tables = [self._table_name()]
+        tables = [self.table_name()]
         while self.accept(","):
-            tables.append(self._table_name())
+            tables.append(self.table_name())
         if verb == "ANALYZE" and self.key in ("UPDATE", "DROP"):
             return self._rest(Maintenance("HISTOGRAM", tables))
         while self.key in _CHECK_OPTIONS or self.key == "FOR":
@@ -208,9 +208,9 @@ class CommandParser(QueryParser):
             return Command(verb)
         if verb == "TRUNCATE":
             self.accept("TABLE")
-            return Command("DROP TABLE", self._table_name())
+            return Command("DROP TABLE", self.table_name())
         if verb == "HANDLER":
-            name = self._table_name()
+            name = self.table_name()
             if self.key not in ("OPEN", "READ", "CLOSE"):
                 self.fail()
             return self._rest(Command(verb, name))
@@ -234,7 +234,7 @@ class CommandParser(QueryParser):
         if thing in _NAMED and (verb in ("CREATE", "DROP", "ALTER", "RENAME", "LOCK") or self.at_identifier()):
             self.accept("IF", "NOT", "EXISTS") or self.accept("IF", "EXISTS")
             if thing != "DATABASE" or self.at_identifier():
-                command.table = self._table_name()
+                command.table = self.table_name()
             if thing in ("INDEX", "TRIGGER"):
                 command.table = self._table_behind_on() or command.table
         return self._rest(command)
@@ -243,7 +243,7 @@ class CommandParser(QueryParser):
         while self.token.kind != "end":
             self.at += 1
             if self.keys[self.at - 1] == "ON" and self.at_identifier():
-                return self._table_name()
+                return self.table_name()
         return None
 
     def _load(self) -> Statement:

@@ -50,8 +50,8 @@ class Plan:
     whose last cells are then the keys. `transaction`: what it does to the transaction (tree.Transaction), and does even
     where there is an error, with the name of a `savepoint`. `kind`: rows, changes, nothing where neither comes back,
     diagnostics where the last statement's error is asked for. `strict`: warnings are errors. `targets` are the
-    variables that the row is assigned to instead of returned, `writes` what is done with the rows of a change of several
-    tables. `of_session`: planned for one session's settings, not only for its SQL mode.
+    variables that the row is assigned to instead of returned, `writes` what is done with the rows of a change of
+    several tables. `of_session`: planned for one session's settings, not only for its SQL mode.
     """
 
     sql: str = ""
