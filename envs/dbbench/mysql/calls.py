@@ -173,7 +173,7 @@ def _ceil(t: Translator, arguments: list[Value], call: Call) -> Value:
 
 @handles("MOD", 2)
 def _mod(t: Translator, arguments: list[Value], call: Call) -> Value:
-    return arithmetic("%", *arguments, strict=t.strict)
+    return arithmetic("%", arguments[0], arguments[1], t.strict)
 
 
 @handles("PI", 0)

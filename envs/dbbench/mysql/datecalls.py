@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from envs.dbbench.mysql import datesums
-from envs.dbbench.mysql.calls import as_moment, handles
+from envs.dbbench.mysql.calls import as_moment
+from envs.dbbench.mysql.handlers import handles
 from envs.dbbench.mysql.tree import Call
 from envs.dbbench.mysql.types import DATETIME, TEXT, TIME, Value, as_decimal, as_double, as_integer, as_text
 

@@ -11,6 +11,7 @@ from envs.dbbench.mysql.invocations import CallTranslator
 from envs.dbbench.mysql.lateral import lateral_columns
 from envs.dbbench.mysql.operators import compare
 from envs.dbbench.mysql.scope import Scope, Source, SourceColumn, unmarked
+from envs.dbbench.mysql.setoperations import combined
 from envs.dbbench.mysql.translate import Output, contains_aggregate
 from envs.dbbench.mysql.tree import (
     Column,
@@ -355,15 +356,7 @@ class QueryTranslator(CallTranslator):
             ) + f" FROM ({side.sql})"
             for side in (left, right)
         ]  # fmt: skip
-        outs = ", ".join(ordered(Value("", type_), f"o{i}") + f" AS o{i}" for i, type_ in enumerate(types))
-        if node.operator != "union":
-            sql = f" {node.operator.upper()} ".join(sides)
-        elif node.all:
-            sql = f"{sides[0]} UNION ALL {sides[1]}"
-        else:
-            # DISTINCT over the rows in their order keeps first appearances; SQLite's UNION would sort.
-            sql = f"SELECT DISTINCT {outs} FROM ({sides[0]} UNION ALL {sides[1]})"
-        return self._tail(node, Output(sql, types, left.names))
+        return self._tail(node, Output(combined(node, sides[0], sides[1], types), types, left.names))
 
     def _tail(self, node: SetOperation | Values, output: Output) -> Output:
         """ORDER BY and LIMIT of a union: only its columns' names and places can be ordered by."""

@@ -134,14 +134,19 @@ def rtrim(text: str) -> str:
     return text.rstrip(" ")
 
 
+def _upper(char: str) -> str:
+    """One character for one (Unicode's simple mapping); where it is several in upper case, that of a title may be one."""
+    return next((one for one in (char.upper(), char.title()) if len(one) == 1), char)
+
+
 @function("UPPER UCASE", "t", TEXT)
 def upper(text: str) -> str:
-    return "".join(big if len(big := char.upper()) == 1 else char for char in text)
+    return "".join(map(_upper, text))
 
 
 @function("LOWER LCASE", "t", TEXT)
 def lower(text: str) -> str:
-    return "".join(small if len(small := char.lower()) == 1 else char for char in text)
+    return "".join(small if len(small := char.lower()) == 1 else small[0] for char in text)
 
 
 @function("REVERSE", "t", TEXT)

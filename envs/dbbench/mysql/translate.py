@@ -192,7 +192,7 @@ class Translator:
         if operator in ("and", "or", "xor"):
             return operators.logical(operator, operands)
         if operator in ("+", "-", "*", "/", "%", "div"):
-            value = operators.arithmetic(operator, *operands, strict=self.strict)
+            value = operators.arithmetic(operator, first, operands[1], self.strict)
             if value.type.kind == "uint" and operator in "+-*":
                 return operators.unsigned(operator, operands, self.param(printed(self, node)))
             return value

@@ -119,3 +119,24 @@ def test_a_lateral_query_of_one_row_sees_the_tables_before_it() -> None:
         ("Unknown", None, 0),
     ]
     assert rows("SELECT x FROM LATERAL (SELECT 1 AS x) t") == [(1,)]
+
+
+@pytest.mark.parametrize(
+    ("operation", "found"),
+    [
+        ("EXCEPT", ["c", None]),
+        ("EXCEPT ALL", ["a", "c", None]),
+        ("INTERSECT", ["b", "a"]),
+        ("INTERSECT ALL", ["b", "a"]),
+        ("UNION", ["b", "a", "c", None]),
+    ],
+)
+def test_set_operations_keep_the_order_of_first_appearance(operation: str, found: list[str | None]) -> None:
+    left = "SELECT 'b' UNION ALL SELECT 'a' UNION ALL SELECT 'c' UNION ALL SELECT 'A' UNION ALL SELECT NULL"
+    right = "SELECT 'B' UNION ALL SELECT 'á' UNION ALL SELECT 'b'"
+    cells = [row[0] for row in rows(f"({left}) {operation} ({right})")]
+    assert [cell and cell.lower() for cell in cells] == found
+
+
+def test_case_changes_one_character_for_one() -> None:
+    assert rows("SELECT LOWER('İA'), UPPER('ßéᾳ'), LOWER('Σ')") == [("ia", "ßÉᾼ", "σ")]
