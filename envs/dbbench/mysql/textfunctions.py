@@ -135,7 +135,7 @@ def rtrim(text: str) -> str:
 
 
 def _upper(char: str) -> str:
-    """One character for one (Unicode's simple mapping); where it is several in upper case, that of a title may be one."""
+    """One character for one (Unicode's simple mapping); of several in upper case that of a title may be one."""
     return next((one for one in (char.upper(), char.title()) if len(one) == 1), char)
 
 
