@@ -49,8 +49,10 @@ _LIMITS = {
     sqlite3.SQLITE_LIMIT_LENGTH: MAX_VALUE, sqlite3.SQLITE_LIMIT_SQL_LENGTH: 1_000_000,
     sqlite3.SQLITE_LIMIT_ATTACHED: 0, sqlite3.SQLITE_LIMIT_LIKE_PATTERN_LENGTH: 1000,
     sqlite3.SQLITE_LIMIT_WORKER_THREADS: 0, sqlite3.SQLITE_LIMIT_TRIGGER_DEPTH: 1,
-    sqlite3.SQLITE_LIMIT_COLUMN: 500,
+    sqlite3.SQLITE_LIMIT_COLUMN: 2000,
 }  # fmt: skip
+# What the layer's translator bounds for the other dialect.
+_PLAIN_LIMITS = {sqlite3.SQLITE_LIMIT_SQL_LENGTH: 40_000, sqlite3.SQLITE_LIMIT_COLUMN: 500}
 # regexp is SQLAlchemy's, of Python's `re`, which runs for hours if asked to.
 _DENIED_FUNCTIONS = frozenset(
     """
@@ -81,7 +83,7 @@ class Connection:
         self._watch: runtime.Watch = runtime.Watch()
         if dialect == "mysql":
             runtime.install(raw, self._failures, self._watch)
-        for limit, value in _LIMITS.items():
+        for limit, value in {**_LIMITS, **(_PLAIN_LIMITS if dialect == "sqlite" else {})}.items():
             raw.setlimit(limit, value)
         raw.execute("PRAGMA temp_store = MEMORY")
         raw.execute("PRAGMA trusted_schema = OFF")

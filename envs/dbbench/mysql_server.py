@@ -6,6 +6,7 @@ import re
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from envs.dbbench.mysql.budget import PlanningTimeout
 from envs.dbbench.mysql.dialect import plan
 from envs.dbbench.mysql.errors import DATABASE, TEXTS, USER, MySQLError
 from envs.dbbench.mysql.lexer import strip, tokenize
@@ -162,7 +163,10 @@ class MySQLServer(ServerBackend):
             raise Refused(MySQLError(1064, sql[sql.index("/*M!") :][:80], 1))
         if _SENT.fullmatch(tokens[0].text.upper()):
             return sql
-        todo = plan(sql, self._schema)
+        try:
+            todo = plan(sql, self._schema, self.deadline)
+        except PlanningTimeout:
+            raise Refused(self.too_late) from None
         if todo.error is not None:
             raise Refused(todo.error)
         return todo.transaction

@@ -6,12 +6,14 @@ from __future__ import annotations
 import logging
 import sqlite3
 from functools import lru_cache
+from time import monotonic
 from typing import Any
 
 from envs.dbbench.backend import Reply
 from envs.dbbench.connection import POOLS, Connection
 from envs.dbbench.image import Image, image_of
 from envs.dbbench.limits import TooLarge
+from envs.dbbench.mysql.budget import MAX_TABLES, PlanningTimeout
 from envs.dbbench.mysql.dialect import Plan, plan
 from envs.dbbench.mysql.errors import USER, MySQLError
 from envs.dbbench.mysql.scope import Schema
@@ -20,7 +22,7 @@ from envs.errors import InternalError
 
 _log = logging.getLogger(__name__)
 
-_CACHED_LENGTH = 5000
+_CACHED_LENGTH = 2000
 
 
 class SQLiteBackend:
@@ -53,9 +55,14 @@ class SQLiteBackend:
         if self._dialect == "sqlite":
             return self._execute_plain(sql)
         planned = _plan if len(sql) <= _CACHED_LENGTH else plan
-        return self._execute_plan(planned(sql, self._image.schema))
+        end = monotonic() + self._deadline
+        try:
+            todo = planned(sql, self._image.schema, self._deadline)
+        except PlanningTimeout:
+            return Reply.failed(MySQLError(3024))
+        return self._execute_plan(todo, end - monotonic())
 
-    def _execute_plan(self, todo: Plan) -> Reply:
+    def _execute_plan(self, todo: Plan, seconds: float) -> Reply:
         if todo.error is not None:
             return Reply.failed(todo.error)
         if todo.transaction:
@@ -64,7 +71,7 @@ class SQLiteBackend:
         if not todo.sql:
             return Reply.of(list(todo.rows))
         try:
-            rows = self._rows(todo)
+            rows = self._rows(todo, seconds)
         except InternalError:
             raise
         except MySQLError as error:
@@ -80,10 +87,10 @@ class SQLiteBackend:
             raise InternalError(f"the MySQL layer failed on a result: {type(error).__name__}: {error}") from error
         return Reply.of(rows)
 
-    def _rows(self, todo: Plan) -> list[tuple[Any, ...]]:
+    def _rows(self, todo: Plan, seconds: float) -> list[tuple[Any, ...]]:
         """The rows of a planned statement in MySQL's order, as its driver gives them."""
         assert self._connection is not None
-        rows = self._connection.run(todo.sql, todo.params or {}, self._deadline)
+        rows = self._connection.run(todo.sql, todo.params or {}, seconds)
         if todo.sorting is not None:
             rows = todo.sorting.apply(rows)
         if not todo.converts:
@@ -123,14 +130,18 @@ class SQLiteBackend:
             self._connection = None
 
 
-@lru_cache(maxsize=4096)
-def _plan(sql: str, schema: Schema) -> Plan:
-    return plan(sql, schema)
+@lru_cache(maxsize=1024)
+def _plan(sql: str, schema: Schema, seconds: float) -> Plan:
+    return plan(sql, schema, seconds)
 
 
 def _as_mysql(error: sqlite3.Error, image: Image) -> MySQLError:
     """A refusal of SQLite's in MySQL's words. Raises InternalError where no statement should be refused so."""
     text = str(error)
+    if "too many columns" in text:
+        return MySQLError(1117)
+    if "tables in a join" in text:
+        return MySQLError(1116, MAX_TABLES)
     table = image.schema.tables[0][0] if image.schema.tables else ""
     if "interrupted" in text:
         return MySQLError(3024)

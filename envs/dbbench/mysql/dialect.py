@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from envs.dbbench.mysql import catalogue, changes, checks
+from envs.dbbench.mysql.budget import Budget, PlanningTimeout
 from envs.dbbench.mysql.errors import USER, MySQLError, denied
 from envs.dbbench.mysql.filesort import Sorting
 from envs.dbbench.mysql.grammar import parse
@@ -40,15 +41,19 @@ class Plan:
         return any(self.converters)
 
 
-def plan(sql: str, schema: Schema) -> Plan:
+def plan(sql: str, schema: Schema, seconds: float) -> Plan:
     """The plan of one statement. What MySQL refuses is a plan with an error.
 
     Raises:
+        PlanningTimeout: it took longer than `seconds`.
         InternalError: the layer itself failed, whatever the statement is.
     """
+    budget = Budget(seconds)
     try:
-        statement = parse(sql)
-        return _planned(statement, schema)
+        statement = parse(sql, budget)
+        return _planned(statement, schema, budget)
+    except PlanningTimeout:
+        raise
     except MySQLError as error:
         return Plan(error=error)
     except RecursionError:
@@ -60,13 +65,13 @@ def plan(sql: str, schema: Schema) -> Plan:
         raise InternalError(f"the MySQL layer failed on a statement: {type(error).__name__}: {error}") from error
 
 
-def _planned(statement: Statement, schema: Schema) -> Plan:
+def _planned(statement: Statement, schema: Schema, budget: Budget) -> Plan:
     if isinstance(statement, Command):
         return _command(statement, schema)
     if isinstance(statement, Show):
         return Plan(rows=tuple(catalogue.show(schema, statement)))
     checks.check(statement, schema)
-    t = QueryTranslator(schema)
+    t = QueryTranslator(schema, budget)
     t.common = []
     if isinstance(statement, Insert | Update | Delete):
         if isinstance(statement, Insert):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from envs.dbbench.mysql.budget import Budget
 from envs.dbbench.mysql.errors import MySQLError
 from envs.dbbench.mysql.querysyntax import QueryParser
 from envs.dbbench.mysql.tree import (
@@ -30,9 +31,9 @@ _COMMANDS = frozenset(
 )
 
 
-def parse(sql: str) -> Statement:
+def parse(sql: str, budget: Budget) -> Statement:
     """The tree of one statement. Raises MySQLError: 1064, 1065 (empty), 1153 (too long), 1436 (too deep)."""
-    return _Parser(sql).statement()
+    return _Parser(sql, budget).statement()
 
 
 class _Parser(QueryParser):

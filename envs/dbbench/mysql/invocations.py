@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from envs.dbbench.mysql import calls
+from envs.dbbench.mysql.budget import MAX_WINDOWS
 from envs.dbbench.mysql.errors import MySQLError
 from envs.dbbench.mysql.functions import FUNCTIONS
 from envs.dbbench.mysql.scope import Scope
@@ -162,6 +163,8 @@ class CallTranslator(Translator):
         if scope.in_window:
             raise MySQLError(3593, node.name.lower())
         scope.window_calls += 1
+        if scope.window_calls > MAX_WINDOWS:
+            raise MySQLError(1436, 1028576)
         scope.in_window = True
         parts: list[str] = []
         partition, order, frame = self._window_parts(window, scope)

@@ -6,6 +6,7 @@ import re
 
 from envs.dbbench.mysql import catalogue, grouping
 from envs.dbbench.mysql.block import Block, limit_sql
+from envs.dbbench.mysql.budget import MAX_COLUMNS, MAX_TABLES
 from envs.dbbench.mysql.errors import MySQLError
 from envs.dbbench.mysql.invocations import CallTranslator
 from envs.dbbench.mysql.operators import compare
@@ -31,8 +32,6 @@ from envs.dbbench.mysql.tree import (
 )
 from envs.dbbench.mysql.types import TEXT, Type, Value, common_type, convert, ordered, sort_key
 
-MAX_SQL = 300_000
-
 
 class QueryTranslator(CallTranslator):
     """Translates whole queries. `common` are the common tables in sight, innermost last."""
@@ -54,11 +53,12 @@ class QueryTranslator(CallTranslator):
             output = self._with(query, parent)
         else:
             output = self._values(query, parent)
-        if len(output.sql) > MAX_SQL:
-            # A common table is copied to where it is used: doubling them would grow without end.
-            raise MySQLError(1436, 1028576)
+        self.budget.spend(len(output.sql))
+        self.budget.inlined(output.sql)
         # SQLite refuses an outer block's aggregate in here; a bare column is of some row of the group, which will do.
-        return output._replace(sql=unmarked(output.sql))
+        sql = unmarked(output.sql)
+        self.budget.copy_sizes(output.sql, sql)
+        return output._replace(sql=sql)
 
     def returns_one_row(self, query: Query) -> bool:
         if not isinstance(query, Select) or query.group:
@@ -89,7 +89,9 @@ class QueryTranslator(CallTranslator):
         self.last_block = block
         names = [item.alias or _name(item) for item in scope.items]
         types = [value.type for value in scope.item_values]
-        return Output(block.rollup() if node.rollup else block.sql(extra), types, names)
+        sql = block.rollup() if node.rollup else block.sql(extra)
+        self.budget.note_sizes(sql, [self.budget.inlined(value.sql) for value in scope.item_values])
+        return Output(sql, types, names)
 
     def _expanded(self, items: list[SelectItem], scope: Scope) -> list[SelectItem]:
         expanded: list[SelectItem] = []
@@ -106,7 +108,11 @@ class QueryTranslator(CallTranslator):
                 # USING and NATURAL put the columns in common first, and once.
                 merged = [pair for pair in dict.fromkeys(scope.merged) if _key(pair) not in scope.hidden]
                 columns = merged + [c for c in columns if c not in merged and _key(c) not in scope.hidden]
+            if len(expanded) + len(columns) > MAX_COLUMNS:
+                raise MySQLError(1117)
             expanded += [SelectItem(Column(name, alias), name, name) for alias, name in columns]
+        if len(expanded) > MAX_COLUMNS:
+            raise MySQLError(1117)
         return expanded
 
     def _clause(self, condition: Node | None, clause: str, scope: Scope) -> str:
@@ -175,6 +181,8 @@ class QueryTranslator(CallTranslator):
     def _add_source(self, source: Source, scope: Scope) -> None:
         if any(other.alias == source.alias for other in scope.sources):
             raise MySQLError(1066, source.alias)
+        if len(scope.sources) == MAX_TABLES:
+            raise MySQLError(1116, MAX_TABLES)
         scope.sources.append(source)
 
     def _table(self, table: TableName, scope: Scope) -> str:
@@ -185,6 +193,7 @@ class QueryTranslator(CallTranslator):
                 for i, (name, type_) in enumerate(zip(common.names, common.types, strict=True))
             ]
             self._add_source(Source(table.alias or table.name, columns, sql_alias=alias), scope)
+            self.budget.derive(alias, common.sql)
             # A recursive part reads its own table by name.
             return f"{common.sql} AS {alias}" if common.sql.isidentifier() else f"({common.sql}) AS {alias}"
         if table.database is not None and table.database.lower() == catalogue.DATABASE:
@@ -214,12 +223,14 @@ class QueryTranslator(CallTranslator):
         columns = [SourceColumn(name, type_, f"{alias}.o{i}")
                    for i, (name, type_) in enumerate(zip(names, output.types, strict=True))]  # fmt: skip
         self._add_source(Source(source.alias, columns, sql_alias=alias), scope)
+        self.budget.derive(alias, output.sql)
         return f"({output.sql}) AS {alias}"
 
     def _join(self, join: Join, scope: Scope) -> str:
         left_sql = self._from(join.left, scope)
         split = len(scope.sources)
         right_sql = self._from(join.right, scope)
+        self.budget.spend(len(left_sql) + len(right_sql))
         condition = "1"
         if join.on is not None:
             condition = self._clause(join.on, "on clause", scope)
@@ -260,7 +271,7 @@ class QueryTranslator(CallTranslator):
                 output = self._recursive(table.name, table.columns, table.query)
             else:
                 output = self.query(table.query, None)
-            tables[table.name.lower()] = Output(output.sql, output.types, _renamed(output, table.columns))
+            tables[table.name.lower()] = output._replace(names=_renamed(output, table.columns))
         self.derived_depth -= 1
         output = self.query(node.body, parent)
         self.common.pop()
@@ -327,7 +338,10 @@ class QueryTranslator(CallTranslator):
         else:
             # DISTINCT over the rows in their order keeps first appearances; SQLite's UNION would sort.
             sql = f"SELECT DISTINCT {outs} FROM ({sides[0]} UNION ALL {sides[1]})"
-        return self._tail(node, Output(sql, types, left.names))
+        output = self._tail(node, Output(sql, types, left.names))
+        self.budget.copy_sizes(left.sql, output.sql)
+        self.budget.copy_sizes(right.sql, output.sql)
+        return output
 
     def _tail(self, node: SetOperation | Values, output: Output) -> Output:
         """ORDER BY and LIMIT of a union: only its columns' names and places can be ordered by."""

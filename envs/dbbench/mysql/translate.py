@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from envs.dbbench.mysql import calls, operators
+from envs.dbbench.mysql.budget import Budget
 from envs.dbbench.mysql.casts import cast
 from envs.dbbench.mysql.errors import MySQLError
 from envs.dbbench.mysql.functions import FUNCTIONS
@@ -71,8 +72,9 @@ class Translator:
     expression became, for the checks behind.
     """
 
-    def __init__(self, schema: Schema) -> None:
+    def __init__(self, schema: Schema, budget: Budget) -> None:
         self.schema = schema
+        self.budget = budget
         self.params: dict[str, str | int | float | None] = {}
         self.sql_of: dict[int, str] = {}
         self.bound: dict[int, Binding] = {}
@@ -103,6 +105,7 @@ class Translator:
         if name is None:
             raise MySQLError(1064, "", 1)
         value: Value = getattr(self, name)(node, scope)
+        self.budget.spend(len(value.sql))
         self.sql_of[id(node)] = value.sql
         return value
 
@@ -248,6 +251,7 @@ class Translator:
         if rest and isinstance(rest[0], Subquery) and rest[0].test:
             return Value(self._quantified(node, value, rest[0], scope), INT)
         others = [self.scalar(other, scope) for other in rest]
+        self.budget.spend(len(value.sql) * len(others) // 100)
         constant = value.constant and all(other.constant for other in others)
         if node.operator == "in":
             return Value(operators.contains(value, others, node.negated), INT, constant=constant)
@@ -312,6 +316,7 @@ class Translator:
         conditions, results = [], []
         for condition, result in node.branches:
             value = self.scalar(condition, scope)
+            self.budget.spend(len(operand.sql) if operand is not None else 0)
             conditions.append(as_truth(value) if operand is None else operators.compare("=", operand, value))
             results.append(self.scalar(result, scope))
         otherwise = self.scalar(node.otherwise, scope) if node.otherwise is not None else Value("NULL", NULL)
