@@ -186,9 +186,11 @@ class _Play:
         answer = before
         observations: list[str] = []
         reward = 0.0
+        stopped = ""
         for action in reading.actions:
             answer = await self.host.step(action)
             observations.append(answer.observation)
+            stopped = stopped or str(answer.info.get("stopped", ""))
             reward += answer.reward
             if answer.terminated or answer.truncated:
                 break
@@ -207,5 +209,6 @@ class _Play:
             progress=answer.info.get("progress"),
             state=before.info.get("state"),
             timing=Timing(reply.queue, reply.model, round(time.monotonic() - begun, 6), reply.prefill),
+            stopped=stopped,
         )
         return answer, step

@@ -75,6 +75,8 @@ class Step(Record):
         progress: the environment's progress in [0, 1] after the step, where it has one.
         state: a key of the environment's state before the step, equal in equal states (for GiGPO's anchors), or None.
         timing: where the time went.
+        stopped: why the environment stopped an action of the turn, in its own words (a database: `time`, `size`,
+            `session`), "" where it did not. The model's doing: the episode goes on and is scored.
     """
 
     messages: tuple[Message, ...]
@@ -90,6 +92,7 @@ class Step(Record):
     progress: float | None = None
     state: str | None = None
     timing: Timing = Timing()
+    stopped: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +156,11 @@ class Trajectory(Record):
     def scored(self) -> bool:
         """Whether the episode says something about the model: it did not fail outside it and was not cancelled."""
         return self.ending not in ("error", "cancelled")
+
+    @property
+    def stopped(self) -> tuple[str, ...]:
+        """Why the environment stopped actions of the model's, one for each turn in which it did."""
+        return tuple(step.stopped for step in self.steps if step.stopped)
 
     @property
     def env_return(self) -> float:

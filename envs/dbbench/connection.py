@@ -170,7 +170,15 @@ class Connection:
 
     def rows(self, table: str) -> list[tuple[Any, ...]]:
         """All rows of a table, by its quoted name."""
-        return self.raw.execute(f"SELECT * FROM {table}").fetchall()
+        statement = f"SELECT * FROM {table}"
+        try:
+            return self.raw.execute(statement).fetchall()
+        except sqlite3.OperationalError:  # text that is no UTF-8, which CAST makes of a BLOB in the plain dialect
+            self.raw.text_factory = lambda text: text.decode("utf-8", "surrogateescape")
+            try:
+                return self.raw.execute(statement).fetchall()
+            finally:
+                self.raw.text_factory = str
 
     def _cause(self, error: BaseException) -> BaseException:
         """What a callback raised: SQLite passes on only that there was something, or not even that."""

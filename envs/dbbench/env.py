@@ -45,7 +45,8 @@ class DBBenchEnv(TextEnv[DBTask]):
     Versions: v1.
 
     `info` holds task, task_type, question, add_description, won (after the end), error (of the last statement, None if
-    there was none) and sql (the statement, None after an answer).
+    there was none), stopped (why the sandbox ended the last statement: `time`, `size`, `session`, or "") and sql (the
+    statement, None after an answer).
 
     Args:
         split: `train` or `valid`, generated; `standard` (300) or `dev` (60), the benchmark's own files.
@@ -132,7 +133,7 @@ class DBBenchEnv(TextEnv[DBTask]):
             won = self.solved()
             return Outcome("", float(won), True, {**self._about(None, None), "won": won})
         reply = self._db.execute(action)
-        return Outcome(reply.text, 0.0, False, self._about(action, reply.error))
+        return Outcome(reply.text, 0.0, False, {**self._about(action, reply.error), "stopped": reply.stopped})
 
     def _settle(self) -> float:
         return float(self.solved())
@@ -145,6 +146,7 @@ class DBBenchEnv(TextEnv[DBTask]):
             "add_description": task.add_description,
             "sql": sql,
             "error": error,
+            "stopped": "",
             "won": False,
         }
 

@@ -23,6 +23,10 @@ from envs.errors import InternalError
 _log = logging.getLogger(__name__)
 
 _CACHED_LENGTH = 2000
+_LATE = "the statement took too long and was stopped"
+_LARGE = "the result is too large"
+# Errors of MySQL's that stand for the sandbox's own limits.
+_STOPPED = {3024: "time", 3699: "time", 1104: "size", 1114: "size", 1153: "size", 1436: "size"}
 
 
 class SQLiteBackend:
@@ -59,12 +63,12 @@ class SQLiteBackend:
         try:
             todo = planned(sql, self._image.schema, self._deadline)
         except PlanningTimeout:
-            return Reply.failed(MySQLError(3024))
+            return _refused(MySQLError(3024))
         return self._execute_plan(todo, end - monotonic())
 
     def _execute_plan(self, todo: Plan, seconds: float) -> Reply:
         if todo.error is not None:
-            return Reply.failed(todo.error)
+            return _refused(todo.error)
         if todo.transaction:
             self._transaction(todo.transaction)
             return Reply.of([])
@@ -75,13 +79,13 @@ class SQLiteBackend:
         except InternalError:
             raise
         except MySQLError as error:
-            return Reply.failed(error)
+            return _refused(error)
         except sqlite3.Error as error:
-            return Reply.failed(_as_mysql(error, self._image))
+            return _refused(_as_mysql(error, self._image))
         except UnicodeError:
             return Reply.failed(MySQLError(1300, "\\xED"))
         except (TooLarge, MemoryError):
-            return Reply.failed(MySQLError(1104))
+            return _refused(MySQLError(1104))
         except Exception as error:
             _log.exception("the MySQL layer failed on the result of a statement")
             raise InternalError(f"the MySQL layer failed on a result: {type(error).__name__}: {error}") from error
@@ -107,7 +111,8 @@ class SQLiteBackend:
         except MySQLError as error:
             return Reply.failed(error.text)
         except (sqlite3.Error, sqlite3.Warning, TooLarge, MemoryError, OverflowError, ValueError) as error:
-            return Reply.failed(_plainly(error))
+            text = _plainly(error)
+            return Reply.failed(text, {_LATE: "time", _LARGE: "size"}.get(text, ""))
 
     def _transaction(self, what: str) -> None:
         assert self._connection is not None
@@ -133,6 +138,10 @@ class SQLiteBackend:
 @lru_cache(maxsize=1024)
 def _plan(sql: str, schema: Schema, seconds: float) -> Plan:
     return plan(sql, schema, seconds)
+
+
+def _refused(error: MySQLError) -> Reply:
+    return Reply.failed(error, _STOPPED.get(error.number, ""))
 
 
 def _as_mysql(error: sqlite3.Error, image: Image) -> MySQLError:
@@ -163,7 +172,7 @@ def _as_mysql(error: sqlite3.Error, image: Image) -> MySQLError:
 
 def _plainly(error: BaseException) -> str:
     if "interrupted" in str(error):
-        return "the statement took too long and was stopped"
+        return _LATE
     if isinstance(error, TooLarge | MemoryError):
-        return "the result is too large"
+        return _LARGE
     return str(error) or type(error).__name__

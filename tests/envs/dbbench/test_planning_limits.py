@@ -134,7 +134,7 @@ def test_planning_ends_with_its_time_and_what_timed_out_is_not_remembered() -> N
         "c AS (SELECT *, RANK() OVER (ORDER BY g DESC) AS r FROM b) SELECT c.Team, City, g, r FROM c LEFT JOIN Clubs "
         "USING (Team) WHERE r <= 3 AND g > (SELECT AVG(g) FROM b) ORDER BY r, Team",
         "SELECT Name FROM Players WHERE Name IN (" + ", ".join(f"'name {i}'" for i in range(800)) + ")",
-        "SELECT " + ", ".join(f"SUM(CASE WHEN Goals > {i} THEN 1 ELSE 0 END) g{i}" for i in range(60)) + " FROM Players",
+        "SELECT " + ", ".join(f"SUM(CASE WHEN Goals > {i} THEN 1 END) g{i}" for i in range(60)) + " FROM Players",
         "INSERT INTO Clubs VALUES " + ", ".join(f"('t{i}', 'c{i}')" for i in range(900)),
     ],
 )  # fmt: skip
