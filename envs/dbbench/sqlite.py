@@ -12,6 +12,7 @@ from typing import Any
 from envs.dbbench.backend import Reply
 from envs.dbbench.connection import POOLS, Connection
 from envs.dbbench.image import Image, image_of
+from envs.dbbench.inlining import is_explosive
 from envs.dbbench.limits import TooLarge
 from envs.dbbench.mysql.budget import MAX_TABLES, PlanningTimeout
 from envs.dbbench.mysql.dialect import Plan, plan
@@ -106,6 +107,8 @@ class SQLiteBackend:
 
     def _execute_plain(self, sql: str) -> Reply:
         assert self._connection is not None
+        if is_explosive(sql):
+            return Reply.failed("the statement is too complex", "size")
         try:
             return Reply.of(self._connection.run(sql, {}, self._deadline))
         except MySQLError as error:

@@ -77,8 +77,8 @@ def _determined(t: Translator, node: Select, scope: Scope, keys: list[str]) -> s
             elif isinstance(other, Column):
                 pairs.append((t.sql_of[id(column)], t.sql_of[id(other)]))
     followers: dict[str, list[str]] = {}
-    for column, determinant in pairs:
-        followers.setdefault(determinant, []).append(column)
+    for follower, determinant in pairs:
+        followers.setdefault(determinant, []).append(follower)
     pending = [*known, *keys]
     while pending:
         found = followers.pop(pending.pop(), [])
