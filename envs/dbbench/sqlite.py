@@ -161,7 +161,7 @@ def _as_mysql(error: sqlite3.Error, image: Image) -> MySQLError:
         return MySQLError(1114, table)
     if "too big" in text or "too long" in text:
         return MySQLError(1153)
-    if "misuse of" in text:
+    if "misuse of" in text or "aggregate functions are not allowed" in text:
         return MySQLError(1111)
     if "not authorized" in text or "prohibited" in text:
         return MySQLError(1142, "EXECUTE", USER, table)

@@ -70,8 +70,15 @@ def plain(entry: Function, arguments: list[Value]) -> Value:
     return Value(f"m_{entry.name.lower()}({', '.join(converted)})", entry.returns)
 
 
+def _as_count(value: Value) -> str:
+    """An integer that SQLite's own can hold: a length or a number of places beyond is as good as the largest."""
+    return f"m_clamped({as_integer(value)})" if value.type.kind == "uint" else as_integer(value)
+
+
 def _argument(kind: str, value: Value) -> str:
     if kind == "i":
+        return _as_count(value)
+    if kind == "u":
         return as_integer(value)
     if kind == "r":
         return as_double(value)
@@ -141,7 +148,7 @@ def _round(t: Translator, arguments: list[Value], call: Call) -> Value:
     if name == "truncate" and len(arguments) < 2:
         raise MySQLError(1582, call.name)
     number = as_number(arguments[0])
-    places = as_integer(arguments[1]) if len(arguments) > 1 else "0"
+    places = _as_count(arguments[1]) if len(arguments) > 1 else "0"
     literal = arguments[1].literal if len(arguments) > 1 else 0
     fixed = max(literal, 0) if isinstance(literal, int) else None
     if number.type.real or number.type.kind == "null":
@@ -194,7 +201,7 @@ def _rand(t: Translator, arguments: list[Value], call: Call) -> Value:
 
 @handles("FORMAT", 2, 3)
 def _format(t: Translator, arguments: list[Value], call: Call) -> Value:
-    number, places = as_number(arguments[0]), as_integer(arguments[1])
+    number, places = as_number(arguments[0]), _as_count(arguments[1])
     if number.type.real:
         return Value(f"m_format_double({number.sql}, {places})", TEXT)
     return Value(f"m_format_decimal({as_decimal(number)}, {places})", TEXT)
@@ -290,7 +297,8 @@ def _user(t: Translator, arguments: list[Value], call: Call) -> Value:
 
 @handles("CONNECTION_ID ROW_COUNT FOUND_ROWS LAST_INSERT_ID", 0, 1)
 def _session(t: Translator, arguments: list[Value], call: Call) -> Value:
-    return Value({"CONNECTION_ID": "1", "ROW_COUNT": "-1"}.get(call.name, "0"), INT, constant=True)
+    # A parameter: SQLite takes a bare number in GROUP BY and ORDER BY for a column's place.
+    return Value(t.param({"CONNECTION_ID": 1, "ROW_COUNT": -1}.get(call.name, 0)), INT, constant=True)
 
 
 @handles("LOAD_FILE", 1)

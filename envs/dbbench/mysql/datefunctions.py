@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 import datetime
 from collections.abc import Callable
 
@@ -53,8 +54,8 @@ _part("datetime", lambda m: f"{m.date_text()} {m.time_text()}", DATETIME)
 def _last_day(moment: Moment) -> str | None:
     if not moment.month or not moment.year:
         return None
-    first = datetime.date(moment.year + moment.month // 12, moment.month % 12 + 1, 1)
-    return (first - datetime.timedelta(days=1)).isoformat()
+    last = calendar.monthrange(moment.year, moment.month)[1]
+    return f"{moment.year:04d}-{moment.month:02d}-{last:02d}"
 
 
 @function("WEEK", "d|i", INT)

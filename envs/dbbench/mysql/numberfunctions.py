@@ -11,19 +11,19 @@ from envs.dbbench.mysql.types import DOUBLE, TEXT
 # --- numbers
 
 
-@function("BIN", "i", TEXT)
-def bin_(number: int) -> str:
-    return f"{number % 2**64:b}"
+@function("BIN", "u", TEXT)
+def bin_(number: int | str) -> str:
+    return f"{int(number) % 2**64:b}"
 
 
-@function("OCT", "i", TEXT)
-def oct_(number: int) -> str:
-    return f"{number % 2**64:o}"
+@function("OCT", "u", TEXT)
+def oct_(number: int | str) -> str:
+    return f"{int(number) % 2**64:o}"
 
 
-@function("hex_number", "i", TEXT)
-def hex_number(number: int) -> str:
-    return f"{number % 2**64:X}"
+@function("hex_number", "u", TEXT)
+def hex_number(number: int | str) -> str:
+    return f"{int(number) % 2**64:X}"
 
 
 @function("CONV", "tii", TEXT)

@@ -52,8 +52,20 @@ class Watch:
                 raise MySQLError(1153)
 
 
-def uint_text(number: int | str) -> str:
-    return str(number) if isinstance(number, int) else number.lstrip("0")
+def uint_text(number: int | float | str) -> str:
+    return (number.lstrip("0") or "0") if isinstance(number, str) else str(int(number))
+
+
+def clamped(number: int | str) -> int:
+    return max(min(int(number), 2**63 - 1), -(2**63))
+
+
+def floor(number: float) -> float:
+    return float(math.floor(number)) if math.isfinite(number) else number
+
+
+def ceil(number: float) -> float:
+    return float(math.ceil(number)) if math.isfinite(number) else number
 
 
 def unsigned(number: int) -> int | str:
@@ -233,7 +245,7 @@ _SCALARS: dict[str, Callable[..., Any]] = {
     "quotient": integer_quotient, "single": single, "round_integer": lambda x: _round_integer(x),
     "temporal_number": temporal_number, "format_double": format_double, "format_decimal": format_decimal,
     "bitwise": bitwise, "invert": invert, "like": like, "extreme": extreme, "depth": check_depth,
-    "text_key": text_key, "decimal_key": decimal_key, "floor": math.floor, "ceil": math.ceil,
+    "text_key": text_key, "decimal_key": decimal_key, "floor": floor, "ceil": ceil, "clamped": clamped,
 }  # fmt: skip
 
 
