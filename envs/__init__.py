@@ -7,7 +7,7 @@ observation, reward, terminated, truncated, info = env.step("look")
 """
 
 from envs.base import Expert, Outcome, TextEnv, Tool
-from envs.errors import BackendError, ContractError, DataError, EnvError, RegistryError, TaskError
+from envs.errors import BackendError, ContractError, DataError, EnvError, InternalError, RegistryError, TaskError
 from envs.registry import Spec, find, make, register, specs
 from envs.task import Task, TaskSet
 
@@ -17,6 +17,7 @@ __all__ = [
     "DataError",
     "EnvError",
     "Expert",
+    "InternalError",
     "Outcome",
     "RegistryError",
     "Spec",

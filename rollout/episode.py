@@ -187,9 +187,11 @@ class _Play:
         observations: list[str] = []
         reward = 0.0
         unsupported: bool | None = None
+        stopped = ""
         for action in reading.actions:
             answer = await self.host.step(action)
             observations.append(answer.observation)
+            stopped = stopped or str(answer.info.get("stopped", ""))
             reward += answer.reward
             if "unsupported" in answer.info:
                 unsupported = bool(unsupported or answer.info["unsupported"])
@@ -212,5 +214,6 @@ class _Play:
             timing=Timing(reply.queue, reply.model, round(time.monotonic() - begun, 6), reply.prefill),
             unsupported=unsupported,
             forgiven=reading.forgiven,
+            stopped=stopped,
         )
         return answer, step

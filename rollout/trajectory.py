@@ -78,6 +78,8 @@ class Step(Record):
         timing: where the time went.
         unsupported: whether the environment met something that the benchmark can do and it cannot; None where it does
             not say.
+        stopped: why the environment stopped an action of the turn, in its own words (a database: `time`, `size`,
+            `session`), "" where it did not. The model's doing: the episode goes on and is scored.
     """
 
     messages: tuple[Message, ...]
@@ -95,6 +97,7 @@ class Step(Record):
     timing: Timing = Timing()
     unsupported: bool | None = None
     forgiven: tuple[str, ...] = ()
+    stopped: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +161,11 @@ class Trajectory(Record):
     def scored(self) -> bool:
         """Whether the episode says something about the model: it did not fail outside it and was not cancelled."""
         return self.ending not in ("error", "cancelled")
+
+    @property
+    def stopped(self) -> tuple[str, ...]:
+        """Why the environment stopped actions of the model's, one for each turn in which it did."""
+        return tuple(step.stopped for step in self.steps if step.stopped)
 
     @property
     def env_return(self) -> float:

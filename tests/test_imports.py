@@ -24,8 +24,8 @@ MAY_IMPORT = {
 PUBLIC = {
     "configs": """CollectConfig CompareConfig ConfigError EnvConfig EvalConfig ExportConfig ModelConfig PlayConfig
         RunConfig TrainConfig ViewConfig WarmStartConfig add_arguments as_yaml build documentation read_yaml""",
-    "envs": """BackendError ContractError DataError EnvError Expert Outcome RegistryError Spec Task TaskError TaskSet
-        TextEnv Tool find make register specs""",
+    "envs": """BackendError ContractError DataError EnvError Expert InternalError Outcome RegistryError Spec Task
+        TaskError TaskSet TextEnv Tool find make register specs""",
     "envs.alfworld": "ALFWorldExpert Game Play generate_game generated_tasks load_game shortest_plan",
     "envs.dbbench": "DBTask Reply Sandbox Table generate_task generated_tasks grade load_tasks",
     "eval": "Comparison Evaluation Result compare evaluate read_result summarise write_report",

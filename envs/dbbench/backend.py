@@ -8,6 +8,9 @@ from typing import Any, Protocol
 from envs.dbbench.mysql.errors import Unsupported
 from envs.dbbench.task import Table
 
+MAX_TEXT = 500_000
+"""Characters of a reply. A host takes an observation beyond twice as many for a fault of the environment's."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reply:
@@ -16,22 +19,38 @@ class Reply:
     Attributes:
         rows: what a query returned, as the driver gives it; empty for a change and for an error.
         error: None, or the refusal as connectors print it: `1146 (42S02): Table 'dbbx.x' doesn't exist`.
-        text: what the agent sees: the rows as a Python list, or the error.
+        text: what the agent sees: the rows as a Python list, or the error; its first MAX_TEXT characters.
         unsupported: the error is not the database's: MySQL can do it, the layer that answers as MySQL cannot.
+        stopped: why the sandbox ended the statement: `time`, `size` (of a result, or of the tables), `session` (the
+            statement ended the agent's own session, or made it unusable); "" if it did not. The model's doing.
     """
 
     rows: list[tuple[Any, ...]]
     error: str | None
     text: str
     unsupported: bool = False
+    stopped: str = ""
 
     @classmethod
     def of(cls, rows: list[tuple[Any, ...]]) -> Reply:
-        return cls(rows, None, str(rows))
+        return cls(rows, None, _shown(rows))
 
     @classmethod
-    def failed(cls, error: object) -> Reply:
-        return cls([], str(error), str(error), isinstance(error, Unsupported))
+    def failed(cls, error: object, stopped: str = "") -> Reply:
+        text = str(error)[:MAX_TEXT]
+        return cls([], text, text, isinstance(error, Unsupported), stopped)
+
+
+def _shown(rows: list[tuple[Any, ...]]) -> str:
+    """The beginning of str(rows)."""
+    pieces: list[str] = []
+    left = MAX_TEXT
+    for row in rows:
+        pieces.append(repr(row))
+        left -= len(pieces[-1]) + 2
+        if left < 0:
+            break
+    return f"[{', '.join(pieces)}]"[:MAX_TEXT]
 
 
 class Backend(Protocol):

@@ -50,8 +50,10 @@ _LIMITS = {
     sqlite3.SQLITE_LIMIT_LENGTH: MAX_VALUE, sqlite3.SQLITE_LIMIT_SQL_LENGTH: 1_000_000,
     sqlite3.SQLITE_LIMIT_ATTACHED: 0, sqlite3.SQLITE_LIMIT_LIKE_PATTERN_LENGTH: 1000,
     sqlite3.SQLITE_LIMIT_WORKER_THREADS: 0, sqlite3.SQLITE_LIMIT_TRIGGER_DEPTH: 1,
-    sqlite3.SQLITE_LIMIT_COLUMN: 500,
+    sqlite3.SQLITE_LIMIT_COLUMN: 2000,
 }  # fmt: skip
+# What the layer's translator bounds for the other dialect.
+_PLAIN_LIMITS = {sqlite3.SQLITE_LIMIT_SQL_LENGTH: 40_000, sqlite3.SQLITE_LIMIT_COLUMN: 500}
 # regexp is SQLAlchemy's, of Python's `re`, which runs for hours if asked to.
 _DENIED_FUNCTIONS = frozenset(
     """
@@ -86,7 +88,7 @@ class Connection:
         """Rows that the last statement changed, -1 for a query."""
         if dialect == "mysql":
             runtime.install(raw, self._failures, self._watch, self.session)
-        for limit, value in _LIMITS.items():
+        for limit, value in {**_LIMITS, **(_PLAIN_LIMITS if dialect == "sqlite" else {})}.items():
             raw.setlimit(limit, value)
         raw.execute("PRAGMA temp_store = MEMORY")
         raw.execute("PRAGMA trusted_schema = OFF")
@@ -195,7 +197,15 @@ class Connection:
 
     def rows(self, table: str) -> list[tuple[Any, ...]]:
         """All rows of a table, by its quoted name."""
-        return self.raw.execute(f"SELECT * FROM {table}").fetchall()
+        statement = f"SELECT * FROM {table}"
+        try:
+            return self.raw.execute(statement).fetchall()
+        except sqlite3.OperationalError:  # text that is no UTF-8, which CAST makes of a BLOB in the plain dialect
+            self.raw.text_factory = lambda text: text.decode("utf-8", "surrogateescape")
+            try:
+                return self.raw.execute(statement).fetchall()
+            finally:
+                self.raw.text_factory = str
 
     def _cause(self, error: BaseException) -> BaseException:
         """What a callback raised: SQLite passes on only that there was something, or not even that."""

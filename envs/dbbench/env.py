@@ -46,8 +46,9 @@ class DBBenchEnv(TextEnv[DBTask]):
     Versions: v1.
 
     `info` holds task, task_type, question, add_description, won (after the end), error (of the last statement, None if
-    there was none), sql (the statement, None after an answer) and unsupported (whether the error says that MySQL can do
-    it and this environment cannot).
+    there was none), stopped (why the sandbox ended the last statement: `time`, `size`, `session`, or ""), sql (the
+    statement, None after an answer) and unsupported (whether the error says that MySQL can do it and this environment
+    cannot).
 
     Args:
         split: `train` or `valid`, generated; `standard` (300) or `dev` (60), the benchmark's own files.
@@ -140,7 +141,7 @@ class DBBenchEnv(TextEnv[DBTask]):
             won = self.solved()
             return Outcome("", float(won), True, {**self._about(None, None), "won": won})
         reply = self._db.execute(action)
-        about = {**self._about(action, reply.error), "unsupported": reply.unsupported}
+        about = {**self._about(action, reply.error), "unsupported": reply.unsupported, "stopped": reply.stopped}
         return Outcome(reply.text, 0.0, False, about)
 
     def _settle(self) -> float:
@@ -155,6 +156,7 @@ class DBBenchEnv(TextEnv[DBTask]):
             "sql": sql,
             "error": error,
             "unsupported": False,
+            "stopped": "",
             "won": False,
         }
 

@@ -6,8 +6,9 @@ import re
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from envs.dbbench.mysql.budget import PlanningTimeout
 from envs.dbbench.mysql.dialect import plan
-from envs.dbbench.mysql.errors import DATABASE, TEXTS, USER, MySQLError
+from envs.dbbench.mysql.errors import DATABASE, TEXTS, USER, MySQLError, syntax_error
 from envs.dbbench.mysql.lexer import strip, tokenize
 from envs.dbbench.mysql.scope import Schema
 from envs.dbbench.server import Refused, ServerBackend
@@ -49,6 +50,12 @@ _STATES = {
     1972: "42000", 3065: "HY000", 3140: "22032", 3141: "22032", 3143: "42000",
 }  # fmt: skip
 _INTERRUPTED = frozenset({1317, 1969, 3024})
+_KILLED = frozenset({1053, 1927})
+_CROWDED = frozenset({1040, 1203, 1226})
+_MAX_CONNECTIONS = 8  # of an episode: what was stopped may linger
+# Where our lexer and a server's of some version could part: code in comments, hints that lift limits, characters that
+# end "--" as white space does.
+_CODE_IN_COMMENT = re.compile(r"/\*(?:!|M!|\+)|[\x00-\x08\x0e-\x1f\x7f]")
 # What CREATE TABLE and INSERT say of names and cells: no such table can exist.
 _TABLES_FAULTS = frozenset({1050, 1059, 1060, 1103, 1117, 1118, 1166, 1366, 1406})
 
@@ -70,7 +77,9 @@ class MySQLServer(ServerBackend):
     # ---------------------------------------------------------------------------------------------- schema and user
 
     def _lock(self, control: Connection, name: str) -> bool:
-        run(control, "SET SESSION wait_timeout = 2147483, lock_wait_timeout = 10")  # a lock lasts so long
+        run(
+            control, "SET SESSION wait_timeout = 2147483, lock_wait_timeout = 50"
+        )  # a lock lasts so long; a killed query lingers
         return control.exec_driver_sql("SELECT GET_LOCK(%s, 0)", (name,)).scalar() == 1
 
     def _unlock(self, control: Connection, name: str) -> None:
@@ -86,7 +95,10 @@ class MySQLServer(ServerBackend):
         collation = "COLLATE utf8mb4_uca1400_nopad_ai_ci" if self._has_uca1400(control) else ""
         run(control, f"CREATE DATABASE `{self.name}` CHARACTER SET utf8mb4 {collation}")
         user = f"'{self.name}'@'{_host(control)}'"
-        run(control, f"CREATE USER {user} IDENTIFIED BY '{self._password}'")
+        limits = f"MAX_USER_CONNECTIONS {_MAX_CONNECTIONS}"
+        if self._is_mariadb:
+            limits += f" MAX_STATEMENT_TIME {self.deadline}"
+        run(control, f"CREATE USER {user} IDENTIFIED BY '{self._password}' WITH {limits}")
         # In GRANT a schema's name is a pattern, of "_" and "%": there is neither in ours.
         run(control, f"GRANT SELECT, INSERT, UPDATE, DELETE ON `{self.name}`.* TO {user}")
 
@@ -150,19 +162,25 @@ class MySQLServer(ServerBackend):
     def _screened(self, sql: str) -> str:
         """Refuses by the lexer of the layer, which reads as the server does: a parser that takes `--1` for a comment,
         or gives up on a clause, can be made blind."""
+        sql = strip(sql)
+        if hidden := _CODE_IN_COMMENT.search(sql):
+            raise Refused(syntax_error(sql, hidden.start()))
         try:
-            tokens = tokenize(strip(sql))
+            tokens = tokenize(sql)
         except MySQLError as error:
             raise Refused(error) from None
         for token, after in pairwise(tokens):
-            is_call = token.kind == "word" and (after.kind, after.text) == ("op", "(")
+            if token.kind == "bad":
+                raise Refused(syntax_error(sql, token.start))
+            is_call = token.kind in ("word", "quoted") and (after.kind, after.text) == ("op", "(")
             if is_call and _FORBIDDEN_CALLS.fullmatch(token.text.lower()):
                 raise Refused(MySQLError(1370, "execute", USER, token.text.lower()))
-        if "/*M!" in sql:  # code to MariaDB, a comment to the lexer
-            raise Refused(MySQLError(1064, sql[sql.index("/*M!") :][:80], 1))
         if _SENT.fullmatch(tokens[0].text.upper()):
             return sql
-        todo = plan(sql, self._schema)
+        try:
+            todo = plan(sql, self._schema, self.deadline)
+        except PlanningTimeout:
+            raise Refused(self.too_late) from None
         if todo.error is not None:
             raise Refused(todo.error)
         return todo.transaction
@@ -179,7 +197,18 @@ class MySQLServer(ServerBackend):
 
     def _is_gone(self, error: BaseException) -> bool:
         number = error.args[0] if error.args else None
-        return isinstance(error, OSError) or (isinstance(number, int) and (number == 0 or 2000 <= number < 3000))
+        if isinstance(number, int):
+            return number in _KILLED or number == 0 or 2000 <= number < 3000
+        return isinstance(error, OSError)
+
+    def _is_answer(self, error: BaseException) -> bool:
+        return len(error.args) > 1 and isinstance(error.args[0], int)
+
+    def _is_crowded(self, error: BaseException) -> bool:
+        return bool(error.args) and error.args[0] in _CROWDED
+
+    def _quoted(self, name: str) -> str:
+        return _quoted(name)
 
     def _is_tables_fault(self, error: BaseException) -> bool:
         return bool(error.args) and error.args[0] in _TABLES_FAULTS

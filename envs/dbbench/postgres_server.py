@@ -10,6 +10,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from envs.dbbench.mysql.errors import DATABASE
+from envs.dbbench.mysql.lexer import MAX_LENGTH
 from envs.dbbench.server import Refused, ServerBackend
 from envs.dbbench.server_schema import run
 from envs.dbbench.task import Table
@@ -35,6 +36,9 @@ _FORBIDDEN_CALLS = re.compile(
     """,
     re.VERBOSE,
 )
+_EXPLAINED = re.compile("SELECT|WITH|VALUES|TABLE|INSERT|UPDATE|DELETE|MERGE")
+_OPTION = re.compile(r"[(),]|VERBOSE|COSTS|FORMAT|TEXT|JSON|XML|YAML|SETTINGS|SUMMARY|TRUE|FALSE|ON|OFF|0|1")
+_TEMPORARY = "256MB"
 # What CREATE TABLE and INSERT say of names and cells: no such table can exist.
 _TABLES_FAULTS = ("22", "42601", "42602", "42622", "42701", "42P07", "54")
 
@@ -65,6 +69,8 @@ class PostgresServer(ServerBackend):
         run(control, f"CREATE SCHEMA {name}")
         run(control, f"CREATE ROLE {name} LOGIN PASSWORD '{self._password}' CONNECTION LIMIT 4")
         run(control, f"GRANT USAGE ON SCHEMA {name} TO {name}")
+        if control.exec_driver_sql("SELECT rolsuper FROM pg_roles WHERE rolname = current_user").scalar():
+            run(control, f"ALTER ROLE {name} SET temp_file_limit = '{_TEMPORARY}'")
 
     def _drop(self, control: Connection, name: str) -> None:
         control.exec_driver_sql(
@@ -125,15 +131,20 @@ class PostgresServer(ServerBackend):
         from sqlglot.dialects.postgres import Postgres
         from sqlglot.errors import SqlglotError
 
+        if len(sql) > MAX_LENGTH:
+            raise Refused("54000: the statement is too long")
         try:
-            tokens = Postgres().tokenize(sql)
+            # Behind a word of ours: what follows EXPLAIN or SHOW at the beginning is one token to sqlglot.
+            tokens = Postgres().tokenize(f"x {sql}")[1:]
         except SqlglotError:
             raise Refused("42601: syntax error") from None
-        verb = next((token.text.upper() for token in tokens if token.text not in ("(", ";")), "")
-        if not verb:
+        while tokens and tokens[-1].text == ";":
+            tokens.pop()
+        if not tokens:
             return ""
-        if not _ALLOWED.fullmatch(verb):
-            raise Refused(f"42501: permission denied for {verb}")
+        if any(token.text == ";" for token in tokens):
+            raise Refused("42601: cannot insert multiple commands into a prepared statement")
+        self._screen_verbs([token.text.upper() for token in tokens])
         for token, after in pairwise(tokens):
             name = token.text.lower()
             if after.text == "(" and _FORBIDDEN_CALLS.fullmatch(name):
@@ -146,6 +157,26 @@ class PostgresServer(ServerBackend):
             raise Refused("0A000: names of Unicode escapes are not supported")
         return sql
 
+    def _screen_verbs(self, words: list[str]) -> None:
+        """Refuses what is not for the agent at the beginning, behind EXPLAIN, and changes within a WITH, whose rows
+        nobody counts."""
+        place = next((i for i, word in enumerate(words) if word != "("), 0)
+        verb = words[place]
+        if not _ALLOWED.fullmatch(verb):
+            raise Refused(f"42501: permission denied for {verb}")
+        if verb == "EXPLAIN":
+            explained = next((i for i, word in enumerate(words) if _EXPLAINED.fullmatch(word)), len(words))
+            if any(word in ("ANALYZE", "ANALYSE") for word in words[:explained]):
+                raise Refused("0A000: EXPLAIN ANALYZE is not supported")
+            options = words[place + 1 : explained]
+            if explained == len(words) or not all(_OPTION.fullmatch(word) for word in options):
+                raise Refused("42501: permission denied for EXPLAIN of this statement")
+        depth = 0
+        for before, word in pairwise(words):
+            depth += {"(": 1, ")": -1}.get(before, 0)
+            if depth and word in ("INSERT", "UPDATE", "DELETE", "MERGE") and before not in ("FOR", "KEY"):
+                raise Refused(f"0A000: {word} within another statement is not supported")
+
     def _worded(self, error: BaseException) -> str:
         state = getattr(error, "sqlstate", None) or "XX000"
         return f"{state}: {str(error).strip()}".replace(self.name, DATABASE)
@@ -157,6 +188,19 @@ class PostgresServer(ServerBackend):
         if state is None:
             return isinstance(error, OSError | psycopg.OperationalError)
         return bool(state.startswith(("08", "57P")))
+
+    def _is_answer(self, error: BaseException) -> bool:
+        import psycopg
+
+        # A DataError of the driver's: it has read the result, but Python has no such value.
+        return getattr(error, "sqlstate", None) is not None or isinstance(error, psycopg.DataError)
+
+    def _is_crowded(self, error: BaseException) -> bool:
+        # A refused connection has no SQLSTATE in psycopg.
+        return getattr(error, "sqlstate", None) == "53300" or "too many connections" in str(error)
+
+    def _quoted(self, name: str) -> str:
+        return _quoted(name)
 
     def _is_tables_fault(self, error: BaseException) -> bool:
         return str(getattr(error, "sqlstate", "")).startswith(_TABLES_FAULTS)

@@ -6,6 +6,8 @@ DELETE there, and nothing else anywhere. Threats and what stops them:
 - other data, files, DDL, the server itself: the user's missing rights;
 - a session that lifts its own limits, locks, waits, runs SQL made of text: refused before it reaches the server;
 - endless queries: the server's own time limit, then a watchdog that ends the session from a second connection;
+- a session that the agent ends or breaks: as long as the server takes another, that is the agent's own error, and the
+  tables are read back by the user who made them;
 - huge results, growing tables: a capped fetch, a count of changed rows, the watchdog's eye on this process's memory;
 - a crash of this process: the name is locked on the server for as long as the process is connected. The next start on
   that server, from whatever host, drops every schema whose lock is free.
@@ -13,17 +15,17 @@ DELETE there, and nothing else anywhere. Threats and what stops them:
 
 from __future__ import annotations
 
+import re
 from abc import abstractmethod
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from envs.dbbench.backend import Reply
-from envs.dbbench.limits import MAX_ROWS, TooLarge, fetch
+from envs.dbbench.limits import MAX_RESULT, MAX_ROWS, TooLarge, fetch
 from envs.dbbench.server_schema import ServerSchema, original, run
 from envs.dbbench.task import Table
 from envs.dbbench.watchdog import Watchdog
-from envs.errors import BackendError
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -31,8 +33,15 @@ if TYPE_CHECKING:
 GRACE = 0.15  # seconds that the server's own limit has before the watchdog ends the session
 
 
+_RETURNING = re.compile("returning", re.IGNORECASE)
+
+
 class Refused(Exception):
-    """A statement that is not for the agent; `str()` is what the agent reads."""
+    """A statement that is not for the agent, or was stopped; `str()` is what the agent reads, `stopped` Reply's."""
+
+    def __init__(self, text: object, stopped: str = "") -> None:
+        super().__init__(text)
+        self.stopped = stopped
 
 
 class ServerBackend(ServerSchema):
@@ -83,29 +92,36 @@ class ServerBackend(ServerSchema):
             statement = self._screened(sql)
             return Reply.of(self._run(statement) if statement else [])
         except Refused as refusal:
-            return Reply.failed(refusal)
+            return Reply.failed(refusal, refusal.stopped)
+        except RecursionError:  # a JSON value whose lists nest deeper than Python prints
+            return Reply.failed(self.too_large, "size")
 
     def dump(self, index: int) -> list[tuple[str | None, ...]]:
-        """All rows of a table, in the agent's session, where a transaction may be open, or in a new one if it cannot be
-        read there: whatever the agent did to its session, another sees what is committed."""
+        """All rows of a table, in the agent's session, where a transaction may be open. Where that cannot be read,
+        whatever the agent did to it, in the session of the user who made the table: it sees what is committed."""
         if self._refusal is not None:
             return []
         try:
             return self._read_back(index)
-        except (TooLarge, BackendError):
+        except TooLarge:
             raise
         except Exception:
-            return self._read_anew(index)
+            self._disconnect()
+        with self._reported("cannot read the tables back", "See the server's log."):
+            rows = self._read_as_owner(self.tables[index])
+        if rows is None:
+            raise TooLarge
+        return rows
 
-    def _read_anew(self, index: int) -> list[tuple[str | None, ...]]:
-        try:
-            return self._read_back(index)
-        except (TooLarge, BackendError):
-            raise
-        except Exception as error:
-            if self._worded(error) == self.too_late:
-                raise TooLarge from error
-            raise self._failure("cannot read the tables back", error, "See the server's log.") from error
+    def _read_as_owner(self, table: Table) -> list[tuple[str | None, ...]] | None:
+        """All rows of a table, or None for more than is read."""
+        assert self._control is not None
+        place = self._place(table).replace("%", "%%")
+        lengths = ", ".join(f"COALESCE(SUM(CHAR_LENGTH({self._quoted(name)})), 0)" for name in table.columns)
+        sizes = self._control.exec_driver_sql(f"SELECT COUNT(*), {lengths.replace('%', '%%')} FROM {place}").one()
+        if sizes[0] > MAX_ROWS or sum(map(int, sizes[1:])) > MAX_RESULT:
+            return None
+        return [tuple(row) for row in self._control.exec_driver_sql(f"SELECT * FROM {place}")]
 
     def _read_back(self, index: int) -> list[tuple[str | None, ...]]:
         rows: list[tuple[str | None, ...]] = []
@@ -137,20 +153,27 @@ class ServerBackend(ServerSchema):
                     self._count(cursor.rowcount)
                 else:
                     fetch(cursor, rows)
+                    self._count(len(rows) if _RETURNING.search(statement) else 0)
         except TooLarge:
             self._leave(cursor)  # most of the result is still on its way
-            raise Refused(self.too_large) from None
+            raise Refused(self.too_large, "size") from None
         except Refused:
             self._leave(cursor)
             raise
         except Exception as error:
             if watchdog.fired:
                 self._leave(cursor)
-                raise Refused(self.too_late if watchdog.fired == "late" else self.too_large) from None
+                late = watchdog.fired == "late"
+                raise Refused(self.too_late if late else self.too_large, "time" if late else "size") from None
             if self._is_gone(error):
                 self._leave(cursor)
-                raise self._failure("the server closed the connection", error, "See the server's log.") from error
-            raise Refused(self._worded(error)) from None
+                self._connected()  # a BackendError where the server is gone, and not this session alone
+                raise Refused(self._worded(error), "session") from None
+            if not self._is_answer(error):
+                self._leave(cursor)  # the driver could not read what came, and the rest of it is still on its way
+                raise Refused(self._worded(error), "session") from None
+            text = self._worded(error)
+            raise Refused(text, "time" if text.startswith(self.too_late) else "") from None
         if watchdog.fired:
             self._leave(cursor)
         else:
@@ -164,8 +187,8 @@ class ServerBackend(ServerSchema):
 
     def _count(self, changed: int) -> None:
         self._changed += max(changed, 0)
-        if self._changed > MAX_ROWS:
-            raise Refused(self.too_many)
+        if changed > 0 and self._changed > MAX_ROWS:
+            raise Refused(self.too_many, "size")
 
     # ------------------------------------------------------------------------------------------------- connections
 
@@ -173,7 +196,13 @@ class ServerBackend(ServerSchema):
         """The agent's own connection, made where there is none."""
         if self._session is None:
             with self._reported("the episode's user cannot connect", self.rights):
-                self._session = self._connect()
+                try:
+                    self._session = self._connect()
+                except Exception as error:
+                    if not self._is_crowded(original(error)):
+                        raise
+            if self._session is None:  # the agent's own sessions, still busy with what was stopped
+                raise Refused(self.too_late, "session")
         return self._session
 
     def _disconnect(self) -> None:
@@ -204,6 +233,18 @@ class ServerBackend(ServerSchema):
     @abstractmethod
     def _place(self, table: Table) -> str:
         """The table's quoted name with its schema's."""
+
+    @abstractmethod
+    def _quoted(self, name: str) -> str:
+        """A name between the server's quotes."""
+
+    @abstractmethod
+    def _is_answer(self, error: BaseException) -> bool:
+        """Whether the error is the server's answer to a statement, so that the session is as good as before."""
+
+    @abstractmethod
+    def _is_crowded(self, error: BaseException) -> bool:
+        """Whether the error means that the episode's user has all the connections that it may."""
 
     @abstractmethod
     def _number(self, session: Any) -> int:

@@ -7,12 +7,15 @@ import logging
 import re
 import sqlite3
 from functools import lru_cache
+from time import monotonic
 from typing import Any
 
 from envs.dbbench.backend import Reply
 from envs.dbbench.connection import POOLS, Connection
 from envs.dbbench.image import Image, image_of
+from envs.dbbench.inlining import is_explosive
 from envs.dbbench.limits import TooLarge
+from envs.dbbench.mysql.budget import MAX_TABLES, PlanningTimeout
 from envs.dbbench.mysql.dialect import Plan, plan
 from envs.dbbench.mysql.errors import USER, MySQLError, Unsupported
 from envs.dbbench.mysql.scope import Schema
@@ -26,7 +29,11 @@ from envs.errors import InternalError
 
 _log = logging.getLogger(__name__)
 
-_CACHED_LENGTH = 5000
+_CACHED_LENGTH = 2000
+_LATE = "the statement took too long and was stopped"
+_LARGE = "the result is too large"
+# Errors of MySQL's that stand for the sandbox's own limits.
+_STOPPED = {3024: "time", 3699: "time", 1104: "size", 1114: "size", 1153: "size", 1436: "size"}
 
 
 class SQLiteBackend:
@@ -61,18 +68,22 @@ class SQLiteBackend:
         if self._dialect == "sqlite":
             return self._execute_plain(sql)
         assert self._connection is not None
-        session = self._connection.session
+        session, schema, seconds = self._connection.session, self._image.schema, self._deadline
         cached = len(sql) <= _CACHED_LENGTH and "@" not in sql
-        todo = _plan(sql, self._image.schema, session.sql_mode) if cached else plan(sql, self._image.schema, session)
-        if cached and todo.of_session:
-            todo = plan(sql, self._image.schema, session)
+        end = monotonic() + seconds
+        try:
+            todo = _plan(sql, schema, seconds, session.sql_mode) if cached else plan(sql, schema, seconds, session)
+            if cached and todo.of_session:
+                todo = plan(sql, schema, seconds, session)
+        except PlanningTimeout:
+            return _refused(MySQLError(3024))
         if todo.prepared is not None:
             return self._prepared(todo.prepared)
-        reply = self._execute_plan(todo)
+        reply = self._execute_plan(todo, end - monotonic())
         _remember(session, todo, reply, self._connection.changed)
         return reply
 
-    def _execute_plan(self, todo: Plan) -> Reply:
+    def _execute_plan(self, todo: Plan, seconds: float) -> Reply:
         try:
             if todo.transaction:
                 self._transactions.apply(todo.transaction, todo.savepoint)
@@ -81,31 +92,31 @@ class SQLiteBackend:
         except MySQLError as error:
             return Reply.failed(error)
         if todo.error is not None:
-            return Reply.failed(todo.error)
+            return _refused(todo.error)
         if not todo.sql:
             return Reply.of(list(todo.rows))
         try:
-            rows = self._rows(todo)
+            rows = self._rows(todo, seconds)
         except InternalError:
             raise
         except (MySQLError, Unsupported) as error:
-            return Reply.failed(error)
+            return _refused(error)
         except sqlite3.Error as error:
-            return Reply.failed(_as_mysql(error, self._image))
+            return _refused(_as_mysql(error, self._image))
         except UnicodeError:
             return Reply.failed(MySQLError(1300, "\\xED"))
         except (TooLarge, MemoryError):
-            return Reply.failed(MySQLError(1104))
+            return _refused(MySQLError(1104))
         except Exception as error:
             _log.exception("the MySQL layer failed on the result of a statement")
             raise InternalError(f"the MySQL layer failed on a result: {type(error).__name__}: {error}") from error
         return Reply.of(rows if todo.kind in ("rows", "diagnostics") else [])
 
-    def _rows(self, todo: Plan) -> list[tuple[Any, ...]]:
+    def _rows(self, todo: Plan, seconds: float) -> list[tuple[Any, ...]]:
         """The rows of a planned statement in MySQL's order, as its driver gives them."""
         assert self._connection is not None
         with strict_mode(todo.strict):
-            rows = self._connection.run(todo.sql, todo.params or {}, self._deadline)
+            rows = self._connection.run(todo.sql, todo.params or {}, seconds)
         if todo.writes:
             self._connection.write([(write.sql, write.cells) for write in todo.writes], rows)
             return []
@@ -123,12 +134,15 @@ class SQLiteBackend:
 
     def _execute_plain(self, sql: str) -> Reply:
         assert self._connection is not None
+        if is_explosive(sql):
+            return Reply.failed("the statement is too complex", "size")
         try:
             return Reply.of(self._connection.run(sql, {}, self._deadline))
         except MySQLError as error:
             return Reply.failed(error.text)
         except (sqlite3.Error, sqlite3.Warning, TooLarge, MemoryError, OverflowError, ValueError) as error:
-            return Reply.failed(_plainly(error))
+            text = _plainly(error)
+            return Reply.failed(text, {_LATE: "time", _LARGE: "size"}.get(text, ""))
 
     def _prepared(self, statement: Prepared) -> Reply:
         """PREPARE, EXECUTE and DEALLOCATE PREPARE. A statement is prepared as its text."""
@@ -137,7 +151,10 @@ class SQLiteBackend:
             if sql is None or "?" in sql:
                 return Reply.failed(Unsupported("PREPARE from a variable or with parameters"))
             assert self._connection is not None
-            planned = plan(sql, self._image.schema, self._connection.session)
+            try:
+                planned = plan(sql, self._image.schema, self._deadline, self._connection.session)
+            except PlanningTimeout:
+                return _refused(MySQLError(3024))
             if planned.error is not None or planned.prepared is not None:
                 return Reply.failed(planned.error or MySQLError(1295))
             self._statements[name] = sql
@@ -163,9 +180,9 @@ class SQLiteBackend:
 
 
 @lru_cache(maxsize=4096)
-def _plan(sql: str, schema: Schema, sql_mode: str) -> Plan:
+def _plan(sql: str, schema: Schema, seconds: float, sql_mode: str) -> Plan:
     """The plan of a statement without variables: of the session only the SQL mode matters."""
-    return plan(sql, schema, Session(sql_mode))
+    return plan(sql, schema, seconds, Session(sql_mode))
 
 
 def _remember(session: Session, todo: Plan, reply: Reply, changed: int) -> None:
@@ -184,9 +201,17 @@ def _remember(session: Session, todo: Plan, reply: Reply, changed: int) -> None:
         session.row_count = changed if todo.kind == "changes" else 0
 
 
+def _refused(error: MySQLError | Unsupported) -> Reply:
+    return Reply.failed(error, _STOPPED.get(error.number, "") if isinstance(error, MySQLError) else "")
+
+
 def _as_mysql(error: sqlite3.Error, image: Image) -> MySQLError:
     """A refusal of SQLite's in MySQL's words. Raises InternalError where no statement should be refused so."""
     text = str(error)
+    if "too many columns" in text:
+        return MySQLError(1117)
+    if "tables in a join" in text:
+        return MySQLError(1116, MAX_TABLES)
     table = image.schema.tables[0][0] if image.schema.tables else ""
     if "interrupted" in text:
         return MySQLError(3024)
@@ -194,7 +219,7 @@ def _as_mysql(error: sqlite3.Error, image: Image) -> MySQLError:
         return MySQLError(1114, table)
     if "too big" in text or "too long" in text:
         return MySQLError(1153)
-    if "misuse of" in text:
+    if "misuse of" in text or "aggregate functions are not allowed" in text:
         return MySQLError(1111)
     if "not authorized" in text or "prohibited" in text:
         return MySQLError(1142, "EXECUTE", USER, table)
@@ -208,7 +233,7 @@ def _as_mysql(error: sqlite3.Error, image: Image) -> MySQLError:
 
 def _plainly(error: BaseException) -> str:
     if "interrupted" in str(error):
-        return "the statement took too long and was stopped"
+        return _LATE
     if isinstance(error, TooLarge | MemoryError):
-        return "the result is too large"
+        return _LARGE
     return str(error) or type(error).__name__

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from envs.dbbench.mysql import grouping
+from envs.dbbench.mysql.budget import MAX_SQL
+from envs.dbbench.mysql.errors import MySQLError
 from envs.dbbench.mysql.filesort import Sorting
 from envs.dbbench.mysql.scope import Scope
 from envs.dbbench.mysql.tree import (
@@ -111,7 +113,7 @@ class Block:
 
     def rollup(self) -> str:
         """WITH ROLLUP: one block for each number of leading keys; the keys left out are NULL."""
-        levels = []
+        levels: list[str] = []
         full = [key.sql for key in self.keys]
         for kept in range(len(full), -1, -1):
             extra = "".join(
@@ -125,12 +127,14 @@ class Block:
             saved, self.scope.item_values = self.scope.item_values, items
             levels.append(block._body(full[:kept] or ["NULL"], extra))
             self.scope.item_values = saved
+            if sum(map(len, levels)) > MAX_SQL:
+                raise MySQLError(1436, 1028576)
         outs = ", ".join(f"o{i}" for i in range(len(self.scope.item_values)))
+        places = {value.sql: i for i, value in reversed([*enumerate(self.scope.item_values)])}
         order = [
-            sort_key(value, f"o{[v.sql for v in self.scope.item_values].index(value.sql)}")
-            + (" DESC" if item.descending else "")
+            sort_key(value, f"o{places[value.sql]}") + (" DESC" if item.descending else "")
             for value, item in self.order
-            if value.sql in [v.sql for v in self.scope.item_values]
+            if value.sql in places
         ]
         order += [part for i, key in enumerate(self.keys) for part in (f"g{i}", sort_key(key, f"k{i}"))]
         text = f"SELECT {outs} FROM ({' UNION ALL '.join(levels)}) ORDER BY {', '.join(order)}"

@@ -18,6 +18,7 @@ from envs.dbbench.mysql.types import (
     TIME,
     UINT,
     Value,
+    as_count,
     as_decimal,
     as_double,
     as_integer,
@@ -78,4 +79,4 @@ def _cast_year(value: Value) -> Value:
     if value.type.temporal:
         return Value(f"m_year({value.sql})", INT)
     text = "" if value.type.numeric else "_text"
-    return Value(f"m_cast_year{text}({value.sql if text else as_integer(value)})", INT)
+    return Value(f"m_cast_year{text}({value.sql if text else as_count(value)})", INT)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 import datetime
 import re
 from collections.abc import Callable
@@ -57,8 +58,8 @@ def _last_day(moment: Moment) -> str | None:
     if not moment.month or not moment.year:
         warn_datetime(moment.date_text())
         return None
-    first = datetime.date(moment.year + moment.month // 12, moment.month % 12 + 1, 1)
-    return (first - datetime.timedelta(days=1)).isoformat()
+    last = calendar.monthrange(moment.year, moment.month)[1]
+    return f"{moment.year:04d}-{moment.month:02d}-{last:02d}"
 
 
 @function("datetime", "d", DATETIME)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from envs.dbbench.mysql import changes, checks
+from envs.dbbench.mysql.budget import Budget, PlanningTimeout
 from envs.dbbench.mysql.changes import Write
 from envs.dbbench.mysql.errors import MySQLError, Unsupported
 from envs.dbbench.mysql.explain import explain
@@ -74,17 +75,21 @@ class Plan:
         return any(self.converters)
 
 
-def plan(sql: str, schema: Schema, session: Session | None = None) -> Plan:
+def plan(sql: str, schema: Schema, seconds: float, session: Session | None = None) -> Plan:
     """The plan of one statement. What MySQL refuses, or this layer cannot do, is a plan with an error.
 
     Raises:
+        PlanningTimeout: it took longer than `seconds`.
         InternalError: the layer itself failed, whatever the statement is.
     """
+    budget = Budget(seconds)
     try:
         if sql.strip() and is_blank(sql):
             return Plan(kind="nothing")  # a comment alone
-        statement = parse(sql)
-        return _planned(statement, schema, session or Session())
+        statement = parse(sql, budget)
+        return _planned(statement, schema, session or Session(), budget)
+    except PlanningTimeout:
+        raise
     except (MySQLError, Unsupported) as error:
         return Plan(error=error)
     except RecursionError:
@@ -96,7 +101,7 @@ def plan(sql: str, schema: Schema, session: Session | None = None) -> Plan:
         raise InternalError(f"the MySQL layer failed on a statement: {type(error).__name__}: {error}") from error
 
 
-def _planned(statement: Statement, schema: Schema, session: Session) -> Plan:
+def _planned(statement: Statement, schema: Schema, session: Session, budget: Budget) -> Plan:
     if isinstance(statement, Command):
         return _command(statement, schema)
     if isinstance(statement, Transaction):
@@ -106,9 +111,9 @@ def _planned(statement: Statement, schema: Schema, session: Session) -> Plan:
     if isinstance(statement, Maintenance):
         return Plan(rows=tuple(maintain(statement, schema)), transaction="commit")
     if isinstance(statement, Do):
-        return replace(_planned(Select(statement.items), schema, session), kind="nothing")
+        return replace(_planned(Select(statement.items), schema, session, budget), kind="nothing")
     changes_rows = isinstance(statement, Insert | Update | Delete)
-    t = QueryTranslator(schema, session, strict=changes_rows)
+    t = QueryTranslator(schema, session, budget, strict=changes_rows)
     t.common = []
     if isinstance(statement, Show):
         sql, types = show(t, statement)
@@ -118,7 +123,7 @@ def _planned(statement: Statement, schema: Schema, session: Session) -> Plan:
         )
     checks.check(statement, schema)
     if isinstance(statement, Explain):
-        _planned(statement.statement, schema, session)
+        _planned(statement.statement, schema, session, budget)
         return Plan(explain(t, statement), t.params)
     if isinstance(statement, Insert | Update | Delete):
         writes: tuple[Write, ...] = ()

@@ -33,6 +33,8 @@ TEXTS: dict[int, tuple[str, str]] = {
     1111: ("HY000", "Invalid use of group function"),
     1114: ("HY000", "The table '{}' is full"),
     1115: ("42000", "Unknown character set: '{}'"),
+    1116: ("HY000", "Too many tables; MySQL can only use {} tables in a join"),
+    1117: ("HY000", "Too many columns"),
     1136: ("21S01", "Column count doesn't match value count at row {}"),
     1140: (
         "42000",

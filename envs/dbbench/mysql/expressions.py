@@ -56,6 +56,7 @@ class ExpressionParser(CallParser):
     # --- expr
 
     def expression(self) -> Node:
+        self.budget.check()
         self.depth += 1
         if self.depth > MAX_DEPTH:
             raise MySQLError(1436, 1028576)

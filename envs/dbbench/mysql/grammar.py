@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from envs.dbbench.mysql.budget import Budget
 from envs.dbbench.mysql.commandsyntax import COMMANDS, CommandParser
 from envs.dbbench.mysql.setsyntax import read_set
 from envs.dbbench.mysql.showsyntax import read_describe, read_show
@@ -22,9 +23,9 @@ from envs.dbbench.mysql.tree import (
 )
 
 
-def parse(sql: str) -> Statement:
+def parse(sql: str, budget: Budget) -> Statement:
     """The tree of one statement. Raises MySQLError: 1064, 1065 (empty), 1153 (too long), 1436 (too deep)."""
-    return _Parser(sql).statement()
+    return _Parser(sql, budget).statement()
 
 
 class _Parser(CommandParser):

@@ -95,8 +95,14 @@ def _determined(t: Translator, node: Select, scope: Scope, keys: list[str]) -> s
                 known.add(t.sql_of[id(column)])
             elif isinstance(other, Column):
                 pairs.append((t.sql_of[id(column)], t.sql_of[id(other)]))
-    for _ in pairs:
-        known |= {a for a, b in pairs if b in known or b in keys}
+    followers: dict[str, list[str]] = {}
+    for follower, determinant in pairs:
+        followers.setdefault(determinant, []).append(follower)
+    pending = [*known, *keys]
+    while pending:
+        found = followers.pop(pending.pop(), [])
+        known.update(found)
+        pending += found
     return known
 
 

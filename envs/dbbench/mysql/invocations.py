@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from envs.dbbench.mysql import calls, datecalls, grouping, jsoncalls
+from envs.dbbench.mysql.budget import MAX_WINDOWS
 from envs.dbbench.mysql.errors import MySQLError, Unsupported
 from envs.dbbench.mysql.functions import FUNCTIONS
 from envs.dbbench.mysql.handlers import HANDLERS
@@ -26,7 +27,7 @@ from envs.dbbench.mysql.types import (
     NULL,
     TEXT,
     Value,
-    as_integer,
+    as_count,
     as_text,
     sort_key,
 )
@@ -161,7 +162,7 @@ class CallTranslator(Translator):
         least, most = _WINDOW_ARITY.get(node.name, (0, 0))
         if not least <= len(arguments) <= most:
             raise MySQLError(1582, node.name)
-        cells = [as_integer(a) if i == 1 or node.name == "NTILE" else a.sql for i, a in enumerate(arguments)]
+        cells = [as_count(a) if i == 1 or node.name == "NTILE" else a.sql for i, a in enumerate(arguments)]
         type_ = arguments[0].type if arguments and node.name != "NTILE" else _WINDOW_TYPES.get(node.name, INT)
         return Value(f"{node.name}({', '.join(cells)}) {self._over(node, scope)}", type_)
 
@@ -173,6 +174,8 @@ class CallTranslator(Translator):
         if scope.in_window:
             raise MySQLError(3593, node.name.lower())
         scope.window_calls += 1
+        if scope.window_calls > MAX_WINDOWS:
+            raise MySQLError(1436, 1028576)
         scope.in_window = True
         parts: list[str] = []
         partition, order, frame = self._window_parts(window, scope)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from envs.dbbench.mysql.budget import MAX_TABLES
 from envs.dbbench.mysql.errors import MySQLError
 from envs.dbbench.mysql.operators import compare
 from envs.dbbench.mysql.scope import Condition, Scope, Source
@@ -15,9 +16,11 @@ if TYPE_CHECKING:
 
 
 def add_source(source: Source, scope: Scope) -> None:
-    """Raises 1066 for a second table of the same name."""
+    """Raises 1066 for a second table of the same name, 1116 for one table too many."""
     if any(other.alias == source.alias for other in scope.sources):
         raise MySQLError(1066, source.alias)
+    if len(scope.sources) == MAX_TABLES:
+        raise MySQLError(1116, MAX_TABLES)
     scope.sources.append(source)
 
 
@@ -29,6 +32,7 @@ def join(t: QueryTranslator, node: Join, scope: Scope) -> str:
     lefts, scope.conditions = scope.conditions, None if waiting is None else []
     split = len(scope.sources)
     right_sql = t._from(node.right, scope)
+    t.budget.spend(len(left_sql) + len(right_sql))
     condition, own = "1", []
     if node.on is not None and waiting is not None:
         own = [Condition(f"\x03{t.number()}\x03", node.on, scope.sources[first:])]

@@ -6,6 +6,7 @@ import re
 
 from envs.dbbench.mysql import catalogue, grouping, joins, variables
 from envs.dbbench.mysql.block import Block, limit_sql
+from envs.dbbench.mysql.budget import MAX_COLUMNS
 from envs.dbbench.mysql.errors import MySQLError, Unsupported
 from envs.dbbench.mysql.invocations import CallTranslator
 from envs.dbbench.mysql.lateral import lateral_columns
@@ -31,8 +32,6 @@ from envs.dbbench.mysql.tree import (
 )
 from envs.dbbench.mysql.types import TEXT, Type, Value, common_type, convert, ordered, sort_key
 
-MAX_SQL = 300_000
-
 
 class QueryTranslator(CallTranslator):
     """Translates whole queries. `common` are the common tables in sight, innermost last."""
@@ -54,11 +53,12 @@ class QueryTranslator(CallTranslator):
             output = self._with(query, parent)
         else:
             output = self._values(query, parent)
-        if len(output.sql) > MAX_SQL:
-            # A common table is copied to where it is used: doubling them would grow without end.
-            raise MySQLError(1436, 1028576)
+        self.budget.spend(len(output.sql))
+        self.budget.inlined(output.sql)
         # SQLite refuses an outer block's aggregate in here; a bare column is of some row of the group, which will do.
-        return output._replace(sql=unmarked(output.sql))
+        sql = unmarked(output.sql)
+        self.budget.copy_sizes(output.sql, sql)
+        return output._replace(sql=sql)
 
     def returns_one_row(self, query: Query) -> bool:
         if not isinstance(query, Select) or query.group:
@@ -98,7 +98,9 @@ class QueryTranslator(CallTranslator):
             raise MySQLError(1111)
         names = [item.alias or _name(item) for item in scope.items]
         types = [value.type for value in scope.item_values]
-        return Output(block.rollup() if node.rollup else block.sql(extra), types, names)
+        sql = block.rollup() if node.rollup else block.sql(extra)
+        self.budget.note_sizes(sql, [self.budget.inlined(value.sql) for value in scope.item_values])
+        return Output(sql, types, names)
 
     def _expanded(self, items: list[SelectItem], scope: Scope) -> list[SelectItem]:
         expanded: list[SelectItem] = []
@@ -115,7 +117,11 @@ class QueryTranslator(CallTranslator):
                 # USING and NATURAL put the columns in common first, and once.
                 merged = [pair for pair in dict.fromkeys(scope.merged) if _key(pair) not in scope.hidden]
                 columns = merged + [c for c in columns if c not in merged and _key(c) not in scope.hidden]
+            if len(expanded) + len(columns) > MAX_COLUMNS:
+                raise MySQLError(1117)
             expanded += [SelectItem(Column(name, alias), name, name) for alias, name in columns]
+        if len(expanded) > MAX_COLUMNS:
+            raise MySQLError(1117)
         return expanded
 
     def _clause(self, condition: Node | None, clause: str, scope: Scope) -> str:
@@ -189,6 +195,7 @@ class QueryTranslator(CallTranslator):
                 for i, (name, type_) in enumerate(zip(common.names, common.types, strict=True))
             ]
             joins.add_source(Source(table.alias or table.name, columns, sql_alias=alias), scope)
+            self.budget.derive(alias, common.sql)
             # A recursive part reads its own table by name.
             return f"{common.sql} AS {alias}" if common.sql.isidentifier() else f"({common.sql}) AS {alias}"
         if table.database is not None and table.database.lower() == catalogue.DATABASE:
@@ -226,6 +233,7 @@ class QueryTranslator(CallTranslator):
         columns = [SourceColumn(name, type_, f"{alias}.o{i}")
                    for i, (name, type_) in enumerate(zip(names, output.types, strict=True))]  # fmt: skip
         joins.add_source(Source(source.alias, columns, sql_alias=alias), scope)
+        self.budget.derive(alias, output.sql)
         return f"({output.sql}) AS {alias}"
 
     # --- more than one block
@@ -241,7 +249,7 @@ class QueryTranslator(CallTranslator):
                 output = self._recursive(table.name, table.columns, table.query)
             else:
                 output = self.query(table.query, None)
-            tables[table.name.lower()] = Output(output.sql, output.types, _renamed(output, table.columns))
+            tables[table.name.lower()] = output._replace(names=_renamed(output, table.columns))
         self.derived_depth -= 1
         output = self.query(node.body, parent)
         self.common.pop()
@@ -303,7 +311,10 @@ class QueryTranslator(CallTranslator):
             ) + f" FROM ({side.sql})"
             for side in (left, right)
         ]  # fmt: skip
-        return self._tail(node, Output(combined(node, sides[0], sides[1], types), types, left.names))
+        output = self._tail(node, Output(combined(node, sides[0], sides[1], types), types, left.names))
+        self.budget.copy_sizes(left.sql, output.sql)
+        self.budget.copy_sizes(right.sql, output.sql)
+        return output
 
     def _tail(self, node: SetOperation | Values, output: Output) -> Output:
         """ORDER BY and LIMIT of a union: only its columns' names and places can be ordered by."""

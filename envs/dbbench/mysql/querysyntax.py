@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from envs.dbbench.mysql.budget import Budget
 from envs.dbbench.mysql.errors import MySQLError, Unsupported
 from envs.dbbench.mysql.expressions import ExpressionParser
 from envs.dbbench.mysql.tree import (
@@ -31,8 +32,8 @@ _SELECT_OPTIONS = {"ALL", "DISTINCT", "DISTINCTROW", "HIGH_PRIORITY", "STRAIGHT_
 class QueryParser(ExpressionParser):
     """Reads queries; statements are the subclass's (grammar.py)."""
 
-    def __init__(self, sql: str) -> None:
-        super().__init__(sql)
+    def __init__(self, sql: str, budget: Budget) -> None:
+        super().__init__(sql, budget)
         self.into: list[str] = []  # the user variables of SELECT ... INTO
 
     def query_expression(self) -> Query:

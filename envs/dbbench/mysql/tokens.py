@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NoReturn
 
+from envs.dbbench.mysql.budget import Budget
 from envs.dbbench.mysql.errors import MySQLError, syntax_error
 from envs.dbbench.mysql.lexer import Token, strip, tokenize
 from envs.dbbench.mysql.words import RESERVED
@@ -14,7 +15,8 @@ MAX_DEPTH = 40
 class TokenReader:
     """A place in a statement's tokens. Raises MySQLError 1064 at the token that does not fit."""
 
-    def __init__(self, sql: str) -> None:
+    def __init__(self, sql: str, budget: Budget) -> None:
+        self.budget = budget
         self.sql = strip(sql)
         if not self.sql:
             raise MySQLError(1065)

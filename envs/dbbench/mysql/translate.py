@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from envs.dbbench.mysql import calls, operators, variables
+from envs.dbbench.mysql.budget import Budget
 from envs.dbbench.mysql.casts import cast
 from envs.dbbench.mysql.errors import MySQLError
 from envs.dbbench.mysql.functions import FUNCTIONS
@@ -73,9 +74,10 @@ class Translator:
     expression became, for the checks behind.
     """
 
-    def __init__(self, schema: Schema, session: Session, strict: bool = False) -> None:
+    def __init__(self, schema: Schema, session: Session, budget: Budget, strict: bool = False) -> None:
         self.schema = schema
         self.session = session
+        self.budget = budget
         self.strict = strict
         self.params: dict[str, str | int | float | None] = {}
         self.sql_of: dict[int, str] = {}
@@ -108,6 +110,7 @@ class Translator:
         if name is None:
             raise MySQLError(1064, "", 1)
         value: Value = getattr(self, name)(node, scope)
+        self.budget.spend(len(value.sql))
         self.sql_of[id(node)] = value.sql
         return value
 
@@ -254,6 +257,7 @@ class Translator:
         if rest and isinstance(rest[0], Subquery) and rest[0].test:
             return Value(self._quantified(node, value, rest[0], scope), INT)
         others = [self.scalar(other, scope) for other in rest]
+        self.budget.spend(len(value.sql) * len(others) // 100)
         constant = value.constant and all(other.constant for other in others)
         if node.operator == "in":
             return Value(operators.contains(value, others, node.negated), INT, constant=constant)
@@ -332,6 +336,7 @@ class Translator:
         conditions, results = [], []
         for condition, result in node.branches:
             value = self.scalar(condition, scope)
+            self.budget.spend(len(operand.sql) if operand is not None else 0)
             conditions.append(as_truth(value) if operand is None else operators.compare("=", operand, value))
             results.append(self.scalar(result, scope))
         otherwise = self.scalar(node.otherwise, scope) if node.otherwise is not None else Value("NULL", NULL)

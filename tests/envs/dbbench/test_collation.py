@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import unicodedata
 
 import pytest
@@ -81,3 +82,18 @@ def test_grouping_distinct_and_in_agree_with_equality(query: str) -> None:
     table = Table("t", ("a",), (("æ",), ("AE",), ("ae",), ("Ae\u0301",), ("İ",), ("i",), ("ı",)))
     with Sandbox(DBTask("t", "other", "test", tables=(table,))) as db:
         assert db.execute(query).rows == [(4,)] if "'Æ'" in query else [(3,)]
+
+
+def test_weights_are_those_of_another_implementation_of_the_algorithm() -> None:
+    from pyuca.collator import Collator_9_0_0
+
+    collator = Collator_9_0_0()
+    rng = random.Random(9)
+    for code in [*range(0x3000), *(rng.randrange(0x3000, 0x110000) for _ in range(3000))]:
+        if 0xD800 <= code < 0xE000:
+            continue
+        elements = collator.sort_key(chr(code))
+        primary = elements[: elements.index(0)]  # zero separates the levels
+        assert [ord(weight) for weight in sort_key(chr(code))] == [w + 0x800 * (w >= 0xD800) for w in primary], hex(
+            code
+        )

@@ -157,3 +157,70 @@ def test_the_table_hash_sees_170_rows_as_group_concat_does() -> None:
 def test_several_tables_join_their_sorted_hashes() -> None:
     parts = sorted([table_hash(PLAYERS.rows), table_hash(CLUBS.rows)])
     assert combined_hash([PLAYERS.rows, CLUBS.rows]) == "_".join(parts)
+
+
+@pytest.mark.parametrize("value", ["CAST(x'ff' AS TEXT)", "x'ff00'", "CAST(x'c328' AS TEXT) || 'é'", "char(0)"])
+def test_cells_that_are_no_utf_8_are_read_back_and_are_not_the_tasks(value: str) -> None:
+    with Sandbox(TASK, dialect="sqlite") as db:
+        clean = db.table_hash()
+        db.execute(f"UPDATE Clubs SET City = {value}")
+        state = db.state()
+        assert state is not None
+        assert [len(rows) for rows in state] == [6, 3]
+        assert db.table_hash() != clean
+        db.execute("SELECT * FROM Clubs")
+        db.reset()
+        assert db.table_hash() == clean
+
+
+@pytest.mark.parametrize("dialect", ["mysql", "sqlite"])
+def test_a_reply_of_any_size_is_shorter_than_a_host_takes(dialect: str) -> None:
+    from rollout.host import MAX_OBSERVATION
+
+    wide = {"mysql": "REPEAT('\U000e0001', 90000)", "sqlite": "replace(hex(zeroblob(9)) || hex(x''), '0', 'x')"}[
+        dialect
+    ]
+    with Sandbox(TASK, dialect=dialect, deadline=20) as db:
+        for sql in (
+            f"SELECT {wide}, p.*, q.*, {wide} FROM Players p, Players q, Players r",
+            "SELECT p.*, q.*, r.*, s.*, u.* FROM Players p, Players q, Players r, Players s, Players u",
+            f"SELECT {'x' * 39_000}",
+        ):
+            reply = db.execute(sql)
+            assert len(reply.text) < MAX_OBSERVATION
+        assert db.execute("SELECT Name FROM Players").text == str([(row[0],) for row in PLAYERS.rows])
+
+
+@pytest.mark.parametrize(
+    ("sql", "stopped"),
+    [
+        ("SELECT COUNT(*) FROM Players a, Players b, Players c, Players d, Players e, Players f, Players g, Players h, "
+         "Players i, Players j", "time"),
+        ("SELECT " + ", ".join(["REPEAT('x', 900000)"] * 10), "size"),
+        ("SELECT 1", ""),
+        ("SELECT * FROM nowhere", ""),
+    ],
+)  # fmt: skip
+def test_a_reply_says_why_the_sandbox_stopped_a_statement(sql: str, stopped: str) -> None:
+    with Sandbox(TASK, deadline=20 if stopped == "size" else 0.3) as db:
+        assert db.execute(sql).stopped == stopped
+
+
+@pytest.mark.parametrize("dialect", ["mysql", "sqlite"])
+def test_a_statement_that_fails_half_way_changes_nothing(dialect: str) -> None:
+    many = ", ".join(f"Players {name}" for name in "abcdefgh")
+    returning = "UPDATE Players SET Goals = '1' RETURNING (SELECT hex(randomblob(9)))"
+    failing = {
+        "mysql": ["INSERT INTO Clubs SELECT Team, (SELECT Name FROM Players) FROM Players",
+                  "UPDATE Players SET Goals = (SELECT Team FROM Clubs WHERE Team < Name)",
+                  f"INSERT INTO Players SELECT a.* FROM {many}"],
+        "sqlite": [f"INSERT INTO Players SELECT a.* FROM {many}", returning,
+                   "UPDATE Players SET Name = CAST(x'ff' AS TEXT) RETURNING Name", "SAVEPOINT x", "RELEASE x"],
+    }[dialect]  # fmt: skip
+    with Sandbox(TASK, dialect=dialect, deadline=0.3) as db:
+        clean = db.state()
+        for sql in failing:
+            assert db.execute(sql).error is not None
+            assert db.state() == clean
+        assert db.execute("DELETE FROM Clubs WHERE City IS NULL").error is None
+        assert db.state() != clean

@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,6 +16,7 @@ import server_attacks
 from sandbox_helpers import PLAYERS, TASK
 from sqlalchemy import create_engine
 
+from envs.dbbench.backend import Reply
 from envs.dbbench.limits import MAX_ROWS, resident
 from envs.dbbench.sandbox import Sandbox
 from envs.dbbench.server import ServerBackend
@@ -130,7 +131,60 @@ def test_growth_ends_at_the_rows_that_an_episode_may_change(server: Server) -> N
         assert replies[-1] in ("1114 (HY000): The table 'of the episode' is full", "53100: the tables are full")
         assert None in replies
         assert 6 * 2 ** replies.index(replies[-1]) < 2 * MAX_ROWS
-        assert len(db.table_hash()) == 65
+        assert db.table_hash() == ""
+
+
+@pytest.mark.parametrize("returning", ["", " RETURNING 1"])
+def test_rows_count_against_the_limit_however_they_are_inserted(server: Server, returning: str) -> None:
+    insert = server.sql("INSERT INTO `Players` SELECT * FROM `Players`") + returning
+    with server.sandbox(deadline=20) as db:
+        replies = [db.execute(insert) for _ in range(16)]
+        assert replies[-1].error in (backend_of(db).too_many, backend_of(db).too_large)
+        assert replies[-1].stopped == "size"
+        assert db.execute("SELECT 1").rows == [(1,)]
+
+
+def unscreened(db: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Reply]:
+    """Runs what the screen would refuse: whatever passes it some day."""
+    monkeypatch.setattr(type(backend_of(db)), "_screened", lambda self, sql: sql)
+    return db.execute
+
+
+def test_an_agent_that_ends_its_own_session_reads_an_error_and_goes_on(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ends = {"mysql": "KILL CONNECTION_ID()", "postgres": "SELECT pg_terminate_backend(pg_backend_pid())"}
+    end = ends[server.dialect]
+    with server.sandbox() as db:
+        execute = unscreened(db, monkeypatch)
+        for _ in range(3):
+            reply = execute(end)
+            assert reply.error is not None
+            assert reply.stopped == "session"
+        assert execute(server.sql("DELETE FROM `Clubs`")).error is None
+        execute(end)
+        state = db.state()
+        assert state is not None
+        assert [len(rows) for rows in state] == [6, 0]
+
+
+def test_a_session_that_cannot_be_read_from_is_read_around(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    breaks = {
+        "mysql": ["SET SESSION max_statement_time = 0.000001"],
+        "postgres": ["SET client_encoding = 'LATIN1'", "SET statement_timeout = 1", "SET search_path = ''"],
+    }[server.dialect]
+    with server.sandbox() as db, server.sandbox() as clean:
+        execute = unscreened(db, monkeypatch)
+        for statement in breaks:
+            execute(statement)
+        execute("BEGIN")
+        execute("SELECT * FROM nowhere")
+        monkeypatch.setattr(backend_of(db), "_before_dump", unreadable)
+        assert db.table_hash() == clean.table_hash()
+
+
+def unreadable(cursor: object) -> None:
+    raise UnicodeDecodeError("utf-8", b"\xff", 0, 1, "what the driver says of bytes that it cannot read")
 
 
 @pytest.mark.slow
