@@ -125,7 +125,7 @@ def contains(value: Value, items: list[Value], negated: bool) -> str:
     return f"(NOT ({sql}))" if negated else f"({sql})"
 
 
-def arithmetic(operator: str, left: Value, right: Value, *, strict: bool = False) -> Value:
+def arithmetic(operator: str, left: Value, right: Value, strict: bool = False) -> Value:
     """`+ - * / % div` with the result's type by the manual's "Arithmetic Operators". `strict`: a division by zero is
     seen (strict.py)."""
     constant = left.constant and right.constant
