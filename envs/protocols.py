@@ -41,7 +41,7 @@ class ReactProtocol(Protocol):
         "Thought: what you know and what to do next\n"
         "Action: the action"
     )
-    _parts = re.compile(r"\s*(?:Thought:(?P<thought>.*?))?^\s*Action:(?P<action>.*)", re.DOTALL | re.MULTILINE)
+    _parts = re.compile(r"\s*(?:Thought:(?P<thought>.*?))?^[ \t]*Action:(?P<action>.*)", re.DOTALL | re.MULTILINE)
     _action = label("action", "act")
     _action_within = re.compile(r"(?<!\w)Action\s*[:\uff1a]", re.IGNORECASE)
     _thought = label("thought", "thoughts", "think")
