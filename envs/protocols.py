@@ -1,5 +1,9 @@
 """The protocols that every benchmark can be played by: the action as text, alone, after a thought, in tags, or as a
-function call."""
+function call.
+
+They take a leading think block for a thought, and read a reply that is not to the letter where its meaning is plain;
+`Reading.forgiven` says what was forgiven (see `envs.replies`).
+"""
 
 from __future__ import annotations
 
