@@ -27,7 +27,7 @@ _MARK = re.compile(r"<\|python_tag\|>|\[TOOL_CALLS\]")
 _NAMED = re.compile(r"\s*([\w.-]+)\s*(?:\[CALL_ID\]\w+)?(?:\[ARGS\])?\s*(?=\{)")
 _PYTHON = re.compile(r"\s*(\w+)(?:\.call)?\(\s*(\w+)\s*=\s*(?=[\"'])")
 _BETWEEN = re.compile(r"(?:[\s;,]|\[TOOL_CALLS\])*")
-_BARE = re.compile(r'[{\[][\s{]*"(?:name|type|function)"\s*:')
+_BARE = re.compile(r'(?:\[\s*)?\{\s*"(?:name|type|function)"\s*:')
 _LISTED = 64
 """Calls that are read in one reply at most."""
 

@@ -1,5 +1,9 @@
 """The protocols that every benchmark can be played by: the action as text, alone, after a thought, in tags, or as a
-function call."""
+function call.
+
+They take a leading think block for a thought, and read a reply that is not to the letter where its meaning is plain;
+`Reading.forgiven` says what was forgiven (see `envs.replies`).
+"""
 
 from __future__ import annotations
 
@@ -41,7 +45,7 @@ class ReactProtocol(Protocol):
         "Thought: what you know and what to do next\n"
         "Action: the action"
     )
-    _parts = re.compile(r"\s*(?:Thought:(?P<thought>.*?))?^\s*Action:(?P<action>.*)", re.DOTALL | re.MULTILINE)
+    _parts = re.compile(r"\s*(?:Thought:(?P<thought>.*?))?^[ \t]*Action:(?P<action>.*)", re.DOTALL | re.MULTILINE)
     _action = label("action", "act")
     _action_within = re.compile(r"(?<!\w)Action\s*[:\uff1a]", re.IGNORECASE)
     _thought = label("thought", "thoughts", "think")

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 _BLOCK = re.compile(r"\s*<think>(.*?)(?:</think>|\Z)", re.DOTALL)
-_FENCE = re.compile(r"```(?:\w*[ \t]*\n)?((?:(?!```).)*?)\s*```", re.DOTALL)
+_FENCE = re.compile(r"```(?:\w*[ \t]*\n)?")
 _EMPHASIS = re.compile(r"(\*\*|\*)(?! )([^*]+)\1")
 _QUOTES = (('"', '"'), ("'", "'"), ("`", "`"), ("\u201c", "\u201d"), ("\u2018", "\u2019"))
 _COMMAND = re.compile(r"[a-z][\w /-]*\.")
@@ -82,8 +82,8 @@ def plain_action(text: str, admissible: Iterable[str] | None = None) -> Part:
 
 def _peeled(text: str) -> tuple[str, str]:
     """The text without the outermost thing around it, and what that was, or ""."""
-    if found := _FENCE.fullmatch(text):
-        return found[1], "code fence"
+    if (fence := _FENCE.match(text)) and text.endswith("```") and text.count("```") == 2:
+        return text[fence.end() : -3], "code fence"
     if found := _EMPHASIS.fullmatch(text):
         return found[2], "emphasis"
     for start, end in _QUOTES:

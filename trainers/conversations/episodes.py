@@ -75,7 +75,7 @@ def with_model_tokens(
     for episode in episodes:
         about = episode.lineage
         try:
-            made.append(with_tokens(episode, tokenizer, renderer(json.dumps(about["tools"], sort_keys=True))))
+            made.append(with_tokens(episode, tokenizer, renderer(json.dumps(about["tools"]))))
         except (ModelError, DataError) as error:
             raise type(error)(error.what, where=about["where"], remedy=error.remedy) from error
     return made

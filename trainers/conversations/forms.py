@@ -26,8 +26,14 @@ ROLES = {
 _LISTS = ("messages", "conversations", "conversation")
 _MASKS = ("loss", "weight")
 _THOUGHTS = ("reasoning_content", "reasoning", "thinking")
-_IDS = ("item_id", "task_id", "id", "game_file", "gamefile", "game")
-_SPLIT = re.compile(rf"(?:^|[/\\_-])({'|'.join(sorted(EVALUATION_SPLITS, key=len, reverse=True))})(?=$|[/\\_-])")
+_IDS = ("item_id", "task_id", "id", "trajectory", "game_file", "gamefile", "game", "task")
+_WORDS = "|".join(sorted(EVALUATION_SPLITS, key=len, reverse=True))
+_SPLIT = re.compile(
+    rf"(?:^|[/\\])({_WORDS})(?:$|[/\\])"  # a folder
+    rf"|^(?:g\d+-)?({_WORDS})-"  # DB-Bench's ids, and those of generated tasks
+    r"|(?:^|[/\\_-])(valid_seen|valid_unseen)(?:$|[/\\_-])"
+)
+"""Where the id of a task says its split."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +201,7 @@ def _task(row: Mapping[str, Any]) -> str:
     about = row.get("metadata")
     places = [row, about] if isinstance(about, Mapping) else [row]
     found = (place[name] for place in places for name in _IDS if isinstance(place.get(name), (str, int)))
-    return str(next(found, ""))
+    return re.sub(r"#\d+$", "", str(next(found, "")))  # without the sample's number, which our exports have
 
 
 def _split(said: Any, task: str) -> str:
@@ -203,7 +209,7 @@ def _split(said: Any, task: str) -> str:
     if isinstance(said, str) and said in EVALUATION_SPLITS:
         return said
     found = _SPLIT.search(task)
-    return found[1] if found else ""
+    return found[found.lastindex or 0] if found else ""
 
 
 def _success(row: Mapping[str, Any]) -> bool | None:

@@ -127,6 +127,8 @@ def _action(reply: Message, readers: Iterable[Protocol], admissible: Sequence[st
     for reader in readers:
         reading = reader.read(reply, {"admissible_commands": admissible})
         if reading.valid and len(reading.actions) == 1:
+            if "capitals" in reading.forgiven:  # the game that was recorded was told the action as it was written
+                reading = reader.read(reply, {})
             (action,) = reading.actions
             put = re.fullmatch(r"(?:put|move) (.+) (?:in/on|in|on|to) (.+)", action)
             ours = [f"move {put[1]} to {put[2]}", f"put {put[1]} in/on {put[2]}"] if put else []

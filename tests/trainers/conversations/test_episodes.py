@@ -10,12 +10,15 @@ import pytest
 
 from envs import DataError, TaskError
 from envs.protocols import make_protocol
+from rollout import collect
 from rollout.errors import ModelError
+from rollout.export import export
+from rollout.rendering import Renderer
 from tests import tiny_models
 from tests.rollout.corridor import Corridor
 from trainers.conversations.episodes import conversations_of, report, with_model_tokens
 from trainers.rounds import episodes_of
-from trainers.supervised import IGNORED, supervised_rows
+from trainers.supervised import IGNORED, supervised_rows, with_tokens
 
 TALK = make_protocol("react", "Play.", Corridor.tools)
 
@@ -63,6 +66,18 @@ def test_calls_are_rendered_by_the_template_with_the_functions_of_their_row(tmp_
     assert "place 1" not in learned
     assert "Walks." in words.decode(with_tools["input_ids"])
     assert "Walks." not in words.decode(without["input_ids"])
+
+
+@pytest.mark.parametrize("protocol", ["react", "tool"])
+def test_what_our_export_writes_is_learned_as_the_episodes_themselves(protocol: str, tmp_path: Path) -> None:
+    words = tiny_models.tokenizer("qwen2_5_training")
+    shown = collect(Corridor(), "expert", output=tmp_path / "run", protocol=protocol).trajectories
+    export(tmp_path / "run", "sft", tmp_path / "data.jsonl")
+    again = conversations_of(tmp_path / "data.jsonl")
+    renderer = Renderer(words, Corridor().protocol(protocol).schemas)
+    ours = [with_tokens(one, words, renderer) for one in shown]
+    assert supervised_rows(with_model_tokens(again, words)).rows == supervised_rows(ours).rows
+    assert [one.task for one in again] == [one.task for one in shown]
 
 
 def test_consecutive_replies_are_one_and_conversations_without_a_prompt_are_left_out(tmp_path: Path) -> None:

@@ -98,7 +98,10 @@ def test_thoughts_in_a_key_of_their_own_and_text_in_parts_are_kept() -> None:
         ({"id": "standard-0033"}, "standard"),
         ({"id": "train/pick/trial_T1"}, ""),
         ({"id": 7, "split": "test"}, "test"),
+        ({"trajectory": "valid_seen-tiny-0#3"}, "valid_seen"),
+        ({"id": "g1-valid-counting-d1-t1-0"}, "valid"),
         ({"id": "latest"}, ""),
+        ({"id": "sql-dev-guide-test-7"}, ""),
     ],
 )
 def test_ids_that_name_an_evaluation_split_are_seen(about: dict[str, Any], split: str) -> None:
