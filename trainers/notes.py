@@ -85,9 +85,9 @@ def _adapter(config: TrainConfig, adapter: Mapping[str, Any] | None) -> Iterator
         yield "lora_dropout has no effect: only sft trains with dropout"
     if adapter is None:
         return
-    own = {"lora_r": adapter.get("r"), "lora_alpha": adapter.get("lora_alpha")}
+    own: dict[str, Any] = {"lora_r": adapter.get("r"), "lora_alpha": adapter.get("lora_alpha")}
     own["lora_target_modules"] = tuple(sorted(adapter.get("target_modules") or ()))
-    asked = {"lora_r": config.lora_r, "lora_alpha": config.lora_alpha}
+    asked: dict[str, Any] = {"lora_r": config.lora_r, "lora_alpha": config.lora_alpha}
     asked["lora_target_modules"] = tuple(sorted(config.lora_target_modules))
     if other := [name for name in own if own[name] != asked[name]]:
         kept = ", ".join(f"{name} {_shown(own[name])}, not {_shown(asked[name])}" for name in other)
@@ -137,7 +137,7 @@ def _shown(value: Any) -> str:
     return ", ".join(value) if isinstance(value, tuple) else str(value)
 
 
-_DEFAULTS = {
+_DEFAULTS: dict[str, Any] = {
     field.name: field.default if field.default_factory is MISSING else field.default_factory()
     for field in fields(TrainConfig)
 }
