@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -290,6 +290,8 @@ class TrainConfig(LearningConfig, PlayingConfig):
         if self.load_in_4bit and (self.engine.startswith("vllm") or self.ray != "off" or self.max_staleness):
             remedy = "Leave out vllm, ray and max_staleness."
             raise ConfigError(f"load_in_4bit: only the trainer's own model has four bits. {remedy}")
+        if own := sorted(self.trl_args.keys() & {field.name for field in fields(self)}):
+            raise ConfigError(f"trl_args: {own[0]} has an option of its own: --{own[0].replace('_', '-')}.")
         if self.max_staleness and offline:
             raise ConfigError(f"max_staleness: {self.algo} plays and learns in turns. Use it with grpo and its like.")
         if self.max_staleness and self.curriculum == "turns":

@@ -92,8 +92,9 @@ def with_trained_adapter(model: PreTrainedModel, folder: str, *, quantize: bool 
         )
     if quantize:
         _quantize(model)
-    made: PeftModel = PeftModel.from_pretrained(model, folder, is_trainable=True)
-    return made.eval()
+    made: Any = PeftModel.from_pretrained(model, folder, is_trainable=True)
+    adapted: PeftModel = made.eval()
+    return adapted
 
 
 @contextmanager

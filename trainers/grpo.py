@@ -231,8 +231,9 @@ class EpisodeGRPOTrainer(GRPOTrainer):
         return found
 
     def _reference_logprobs(self, part: MicroBatch) -> torch.Tensor:
-        with nullcontext() if self.ref_model is not None else exchanged(self.model, self._begun):
-            return self._logprobs(self.ref_model or self.model, part)
+        model: Any = self.model
+        with nullcontext() if self.ref_model is not None else exchanged(model, self._begun):
+            return self._logprobs(self.ref_model or model, part)
 
     def _logprobs(self, model: Any, part: MicroBatch) -> torch.Tensor:
         """(B, T), float32; 0 outside the mask."""
@@ -272,7 +273,7 @@ class EpisodeGRPOTrainer(GRPOTrainer):
             moved, self._movement = self._movement.kl(), None
             if moved is not None:
                 self._metrics["train"]["kl_update"].append(moved)
-        super().log(logs, start_time)  # type: ignore[no-untyped-call]
+        super().log(logs, start_time)
 
     def _share(self, part: MicroBatch) -> float:
         """What a micro-batch's mean over its rows counts in the mean over all real rows; processes are averaged."""

@@ -179,7 +179,8 @@ def _model(config: TrainConfig, start: Start) -> tuple[PreTrainedModel, PreTrain
     if start.adapter is not None:
         from trainers.adapters import with_trained_adapter
 
-        return with_trained_adapter(model, start.adapter, quantize=config.load_in_4bit), load_tokenizer(start.tokenizer)
+        adapted: Any = with_trained_adapter(model, start.adapter, quantize=config.load_in_4bit)
+        return adapted, load_tokenizer(start.tokenizer)
     if config.use_peft:
         from trainers.adapters import with_adapter
 

@@ -14,10 +14,6 @@ from trainers.errors import TrainingError
 if TYPE_CHECKING:
     import torch
 
-    Base = Any
-else:
-    Base = object
-
 SHARE = "share_of_update"
 """The key of a forward pass under which stands what its mean counts in the mean over the update's rows, times the
 number of passes."""
@@ -52,7 +48,7 @@ def refuse_by_cut(args: Any, losses: Mapping[str, str] | None = None) -> None:
         )
 
 
-class WholeUpdates(Base):
+class WholeUpdates:
     """Before a trainer of TRL whose loss is a mean over rows: makes it the mean over the rows of the update.
 
     Overridden are `get_batch_samples`, which knows all forward passes of an update, and `compute_loss`.
@@ -62,7 +58,7 @@ class WholeUpdates(Base):
         self, epoch_iterator: Iterator[Any], num_batches: int, device: torch.device
     ) -> tuple[list[Any], Any]:
         """The forward passes of the next update, each with what it counts."""
-        parts, count = super().get_batch_samples(epoch_iterator, num_batches, device)
+        parts, count = super().get_batch_samples(epoch_iterator, num_batches, device)  # type: ignore[misc]
         rows = [len(part["input_ids"]) for part in parts]
         for part, own in zip(parts, rows, strict=True):
             part[SHARE] = own * len(parts) / sum(rows)
@@ -71,5 +67,5 @@ class WholeUpdates(Base):
     def compute_loss(self, model: Any, inputs: dict[str, Any], *args: Any, **options: Any) -> Any:
         """The loss of a forward pass, scaled so that transformers' mean over the passes is the mean over the rows."""
         share = inputs.pop(SHARE, 1.0)
-        loss = super().compute_loss(model, inputs, *args, **options)
+        loss = super().compute_loss(model, inputs, *args, **options)  # type: ignore[misc]
         return (loss[0] * share, *loss[1:]) if isinstance(loss, tuple) else loss * share

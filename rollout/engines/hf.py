@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rollout.engine import Completion, EngineError, Sampling
 from rollout.engines.cache import Cache, Chunk
@@ -193,10 +193,11 @@ class HFEngine:
         def load() -> None:
             read_weights(Path(folder) / "adapter_model.safetensors")
             if not isinstance(self.model, PeftModel):
-                self.model = PeftModel.from_pretrained(self.model, str(folder)).eval()
+                adapted: Any = PeftModel.from_pretrained(self.model, str(folder))
+                self.model = adapted.eval()
                 return
             weights = load_peft_weights(str(folder), device=str(self.model.device))
-            result = set_peft_model_state_dict(self.model, weights)
+            result: Any = set_peft_model_state_dict(self.model, weights)
             missing = [name for name in result.missing_keys if ".lora_" in name]
             if wrong := [*missing, *result.unexpected_keys]:
                 raise KeyError(f"missing or unexpected: {', '.join(sorted(wrong)[:5])}")

@@ -31,6 +31,8 @@ from trainers.algorithms import GROUP_RELATIVE
 from trainers.arguments import quiet
 from trainers.ending import Ending, ending
 from trainers.memory import within_memory
+from trainers.notes import notes
+from trainers.start import adapter_settings
 from trainers.stop_request import Stopped
 
 if TYPE_CHECKING:
@@ -61,6 +63,8 @@ def run(config: TrainConfig) -> int:
         The exit code: 0 once training has come to its end; 1 if no episode ever solved its task and nothing was
         learned; 130 after Ctrl-C, 143 after SIGTERM.
     """
+    for note in notes(config, adapter_settings(config.model) if config.model else None):
+        print(f"note: {note}", file=sys.stderr)
     config = _smallest(config) if config.smoke else config
     if config.source is not None:
         config = replace(config, iterations=1)
