@@ -44,7 +44,7 @@ _SMALLEST: dict[str, Any] = {
     "select_tasks": 2,
     "eval_steps": 2,
     "save_steps": 1,
-    "max_turns": 4,
+    "max_turns": 2,  # of the model: hardly any task can be solved in them, so that no group is solved by all
     "max_completion_length": 8,
     "per_device_train_batch_size": 2,
     "warmup_steps": 0.0,  # it would be all there is
@@ -92,10 +92,10 @@ def run(config: TrainConfig) -> int:
 
 
 def _smallest(config: TrainConfig) -> TrainConfig:
-    """Two iterations at the smallest size. Evaluations keep to an environment's own limit, where it takes one. So do
-    the model's episodes; the expert's beside them do not (`trainers.demonstrations`)."""
+    """Two iterations at the smallest size. The expert's episodes, which are beside the model's, are as long as they need
+    to be (`trainers.demonstrations`); evaluations keep to an environment's own limit, where it takes one."""
     limited = "max_steps" in inspect.signature(find(config.env).load()).parameters
-    short = {"max_steps": _SMALLEST["max_turns"]} if limited else {}
+    short = {"max_steps": 4} if limited else {}
     return replace(config, **_SMALLEST, env_args={**config.env_args, **short})
 
 
