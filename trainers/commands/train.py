@@ -92,8 +92,8 @@ def run(config: TrainConfig) -> int:
 
 
 def _smallest(config: TrainConfig) -> TrainConfig:
-    """Two iterations at the smallest size. The expert's episodes, which are beside the model's, are as long as they need
-    to be (`trainers.demonstrations`); evaluations keep to an environment's own limit, where it takes one."""
+    """Two iterations at the smallest size. The expert's episodes beside the model's are as long as they need to be
+    (`trainers.demonstrations`); evaluations keep to an environment's own limit, where it takes one."""
     limited = "max_steps" in inspect.signature(find(config.env).load()).parameters
     short = {"max_steps": 4} if limited else {}
     return replace(config, **_SMALLEST, env_args={**config.env_args, **short})
