@@ -83,7 +83,7 @@ def run(config: TrainConfig) -> int:
         with _within_disk(folder, go_on), within_memory(config, go_on), session.display, session.stop.listening():
             ended, before, after = _run(session)
     except Stopped:
-        print(f"{_stopped(session)}; go on with: {go_on}", file=sys.stderr)
+        print(f"stopped after {_reached(session)}; go on with: {go_on}", file=sys.stderr)
         return session.stop.exit_code
     finally:
         gc.unfreeze()
@@ -114,6 +114,7 @@ def _run(session: Session) -> tuple[Ending, Result | None, Result | None]:
         raise
     except Exception as error:
         leave_early(session, f"This run was ended after {_done(session)} by an error: {error}.")
+        session.display.note(f"an error ended the run after {_reached(session)}")
         raise
     ended = ending(session.config, session.standing, read_metrics(session.folder))
     leave(session, before, after, ended.text)
@@ -124,10 +125,10 @@ def _done(session: Session) -> str:
     return f"{session.standing.iteration} of {session.config.iterations} iterations"
 
 
-def _stopped(session: Session) -> str:
+def _reached(session: Session) -> str:
     newest = session.checkpoints.newest()
     where = f"the checkpoint is {newest}" if newest else "there is no checkpoint yet"
-    return f"stopped after {_done(session)}; {where}"
+    return f"{_done(session)}; {where}"
 
 
 @contextmanager
