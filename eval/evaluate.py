@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,13 +26,15 @@ from rollout.jobs import plan
 from rollout.resume import ResumeError
 from rollout.runner import Stop, Watcher
 
+log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
     """A scored run.
 
     Attributes:
-        result: the score; written to `file` once the account balances.
+        result: the score; written to `file` once the account balances, unless that holds one of more or other episodes.
         collected: the account and the episodes.
         file: the result file.
     """
@@ -75,7 +78,6 @@ def evaluate(
         stop: asks for an early end.
 
     Raises:
-        ResumeError: if the folder's score is of episodes that are not among these.
         EnvError: as `rollout.collect` does.
     """
     name = env if isinstance(env, str) else None
@@ -84,8 +86,6 @@ def evaluate(
     with nullcontext(env) if isinstance(env, TextEnv) else closing(open_tasks(rules)) as made:
         refuse_generated(rules, made)
         jobs = evaluated_jobs(rules, made, limit=limit, seed=seed)
-        file = Path(output) / "eval" / f"{rules.name}-{rules.env}.json"
-        _keep_score(file, {job.id for job in jobs})
         collected = collect(
             made,
             policy,
@@ -103,8 +103,13 @@ def evaluate(
             stop=stop,
         )
         result = _result(rules, made, collected, {job.id for job in jobs})
+    file = _file(rules, output)
     if collected.complete:
-        result.write(file)
+        try:
+            check_score(rules, output, jobs)
+            result.write(file)
+        except ResumeError as error:
+            log.warning("not written: %s", error)
     return Evaluation(result, collected, file)
 
 
@@ -138,25 +143,28 @@ def open_tasks(rules: EvalProtocol, env_args: Mapping[str, Any] | None = None) -
     return env
 
 
-def _keep_score(file: Path, ids: set[str]) -> None:
-    """Refuse to replace a score by one of fewer or other episodes.
+def check_score(rules: EvalProtocol, output: str | Path, jobs: Iterable[Job]) -> None:
+    """See to it that these episodes may make the score in a run's folder: that it is not one of more, or of others.
 
     Raises:
-        ResumeError: if the file's score is of episodes that are not among these.
+        ResumeError: if the folder holds a score with episodes that are not among these.
     """
-    if not file.exists():
-        return
+    file, ids = _file(rules, output), {job.id for job in jobs}
     try:
-        scored = {episode.id for episode in read_result(file).episodes}
+        scored = {episode.id for episode in read_result(file).episodes} if file.exists() else set()
     except ResultError:
         return  # damaged: it is made anew of the stored episodes
     if scored - ids:
         raise ResumeError(
-            f"it holds a score of {len(scored)} episodes, and {len(ids)} would be scored now",
+            f"it holds a score of {len(scored)} episodes, and {len(ids)} are to be scored now",
             where=file,
-            remedy="Score at least the same tasks (--limit, --epochs and --seed as before), or choose another folder "
+            remedy="Score at least the same ones (--limit, --epochs and --seed as before), or choose another folder "
             "with -o.",
         )
+
+
+def _file(rules: EvalProtocol, output: str | Path) -> Path:
+    return Path(output) / "eval" / f"{rules.name}-{rules.env}.json"
 
 
 def _result(rules: EvalProtocol, env: TextEnv[Any], collected: Collected, ids: set[str]) -> Result:

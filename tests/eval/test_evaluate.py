@@ -118,6 +118,7 @@ def test_a_folder_with_more_samples_scores_only_those_that_are_asked_for(tmp_pat
     once = evaluate(WALK, "random", output=tmp_path / "other", env=Corridor(max_steps=3), epochs=2)
     assert again.result.fingerprint == once.result.fingerprint
     assert again.result.summary.success == once.result.summary.success
+    assert len(read_result(again.file).episodes) == 16  # the file keeps the larger one
 
 
 def test_epochs_give_pass_at_k(tmp_path: Path) -> None:

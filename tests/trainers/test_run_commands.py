@@ -194,7 +194,7 @@ def test_a_score_is_not_replaced_by_one_of_fewer_or_other_tasks(
     capsys.readouterr()
     assert main([*words, "--limit", "3", "--resume"]) == 2
     said = capsys.readouterr().err
-    assert "it holds a score of 6 episodes, and 3 would be scored now" in said
+    assert "it holds a score of 6 episodes, and 3 are to be scored now" in said
     assert "choose another folder with -o" in said
     assert file.read_bytes() == before
     assert main([*words, "--limit", "6", "--resume"]) == 0

@@ -13,7 +13,7 @@ from rich.console import Console
 from configs import ConfigError, EvalConfig
 from configs.trained import scoring_settings, tell
 from envs.installation import command
-from eval.evaluate import Evaluation, evaluate, evaluated_jobs, open_tasks
+from eval.evaluate import Evaluation, check_score, evaluate, evaluated_jobs, open_tasks
 from eval.protocols import EvalProtocol, find_protocol, joint_score
 from eval.tables import print_result
 from rollout import Policy
@@ -67,8 +67,9 @@ def _score(config: EvalConfig, rules: EvalProtocol, output: Path) -> Evaluation:
     env = open_tasks(rules, config.env_args)
     policy: Policy | None = None
     try:
-        policy = open_checked(config, env, env.protocol(rules.talk), rules.sampling, output)
         planned = evaluated_jobs(rules, env, limit=config.limit, epochs=config.epochs, seed=config.seed)
+        check_score(rules, output, planned)
+        policy = open_checked(config, env, env.protocol(rules.talk), rules.sampling, output)
         with LiveProgress(len(planned)) as progress:
             return evaluate(
                 rules,

@@ -46,7 +46,7 @@ _SMALLEST: dict[str, Any] = {
     "select_tasks": 2,
     "eval_steps": 2,
     "save_steps": 1,
-    "max_turns": 4,
+    "max_turns": 2,  # of the model: hardly any task can be solved in them, so that no group is solved by all
     "max_completion_length": 8,
     "per_device_train_batch_size": 2,
     "warmup_steps": 0.0,  # it would be all there is
@@ -87,7 +87,7 @@ def run(config: TrainConfig) -> int:
         with _within_disk(folder, go_on), within_memory(config, go_on), session.display, session.stop.listening():
             ended, before, after = _run(session)
     except Stopped:
-        print(f"{_stopped(session)}; go on with: {go_on}", file=sys.stderr)
+        print(f"stopped after {_reached(session)}; go on with: {go_on}", file=sys.stderr)
         return session.stop.exit_code
     finally:
         gc.unfreeze()
@@ -96,10 +96,10 @@ def run(config: TrainConfig) -> int:
 
 
 def _smallest(config: TrainConfig) -> TrainConfig:
-    """Two iterations at the smallest size. Evaluations keep to an environment's own limit, where it takes one. So do
-    the model's episodes; the expert's beside them do not (`trainers.demonstrations`)."""
+    """Two iterations at the smallest size. The expert's episodes beside the model's are as long as they need to be
+    (`trainers.demonstrations`); evaluations keep to an environment's own limit, where it takes one."""
     limited = "max_steps" in inspect.signature(find(config.env).load()).parameters
-    short = {"max_steps": _SMALLEST["max_turns"]} if limited else {}
+    short = {"max_steps": 4} if limited else {}
     return replace(config, **_SMALLEST, env_args={**config.env_args, **short})
 
 
@@ -118,6 +118,7 @@ def _run(session: Session) -> tuple[Ending, Result | None, Result | None]:
         raise
     except Exception as error:
         leave_early(session, f"This run was ended after {_done(session)} by an error: {error}.")
+        session.display.note(f"an error ended the run after {_reached(session)}")
         raise
     ended = ending(session.config, session.standing, read_metrics(session.folder))
     leave(session, before, after, ended.text)
@@ -128,10 +129,10 @@ def _done(session: Session) -> str:
     return f"{session.standing.iteration} of {session.config.iterations} iterations"
 
 
-def _stopped(session: Session) -> str:
+def _reached(session: Session) -> str:
     newest = session.checkpoints.newest()
     where = f"the checkpoint is {newest}" if newest else "there is no checkpoint yet"
-    return f"stopped after {_done(session)}; {where}"
+    return f"{_done(session)}; {where}"
 
 
 @contextmanager
