@@ -31,6 +31,7 @@ from envs.dbbench.mysql.types import (
     UINT,
     Type,
     Value,
+    as_count,
     as_decimal,
     as_double,
     as_integer,
@@ -70,6 +71,8 @@ def plain(entry: Function, arguments: list[Value]) -> Value:
 
 def _argument(kind: str, value: Value) -> str:
     if kind == "i":
+        return as_count(value)
+    if kind == "u":
         return as_integer(value)
     if kind == "r":
         return as_double(value)
@@ -79,7 +82,7 @@ def _argument(kind: str, value: Value) -> str:
 
 
 def as_moment(value: Value) -> str:
-    return f"m_number_date({as_integer(value)})" if value.type.numeric else value.sql
+    return f"m_number_date({as_count(value)})" if value.type.numeric else value.sql
 
 
 # --- choices
@@ -135,7 +138,7 @@ def _round(t: Translator, arguments: list[Value], call: Call) -> Value:
     if name == "truncate" and len(arguments) < 2:
         raise MySQLError(1582, call.name)
     number = as_number(arguments[0])
-    places = as_integer(arguments[1]) if len(arguments) > 1 else "0"
+    places = as_count(arguments[1]) if len(arguments) > 1 else "0"
     literal = arguments[1].literal if len(arguments) > 1 else 0
     fixed = max(literal, 0) if isinstance(literal, int) else None
     if number.type.real or number.type.kind == "null":
@@ -188,7 +191,7 @@ def _rand(t: Translator, arguments: list[Value], call: Call) -> Value:
 
 @handles("FORMAT", 2, 3)
 def _format(t: Translator, arguments: list[Value], call: Call) -> Value:
-    number, places = as_number(arguments[0]), as_integer(arguments[1])
+    number, places = as_number(arguments[0]), as_count(arguments[1])
     if number.type.real:
         return Value(f"m_format_double({number.sql}, {places})", TEXT)
     return Value(f"m_format_decimal({as_decimal(number)}, {places})", TEXT)
@@ -235,7 +238,7 @@ def interval(t: Translator, base: Value, amount: Value, node: Interval) -> Value
     """DATE_ADD and `date + INTERVAL`: a string stays a string."""
     if amount.type.kind == "text" and "_" not in node.unit:
         exact = node.unit == "SECOND"
-        amount = Value(as_decimal(amount), decimal(30)) if exact else Value(as_integer(amount), INT)
+        amount = Value(as_decimal(amount), decimal(30)) if exact else Value(as_count(amount), INT)
     sql = f"m_add_interval({as_moment(base)}, {as_text(amount)}, {t.param(node.unit)}, {node.sign})"
     fine = node.unit in ("MICROSECOND", "SECOND", "MINUTE", "HOUR") or ("_" in node.unit and node.unit != "YEAR_MONTH")
     if base.type.kind == "date":

@@ -18,6 +18,7 @@ from envs.dbbench.mysql.types import (
     TIME,
     UINT,
     Value,
+    as_count,
     as_decimal,
     as_double,
     as_integer,
@@ -43,6 +44,8 @@ def cast(value: Value, node: Cast, strict: bool = False) -> Value:
         return Value(sql, RAW, value.literal, constant=value.constant)
     if kind == "SIGNED":
         checked = f"m_cast_signed({value.sql})" if strict else f"CAST({value.sql} AS INTEGER)"
+        if source == "uint":
+            return Value(f"m_signed({value.sql})", INT)
         return Value(as_integer(value) if source != "text" else checked, INT)
     if kind == "UNSIGNED":
         if source == "text":
@@ -78,4 +81,4 @@ def _cast_year(value: Value) -> Value:
     if value.type.temporal:
         return Value(f"m_year({value.sql})", INT)
     text = "" if value.type.numeric else "_text"
-    return Value(f"m_cast_year{text}({value.sql if text else as_integer(value)})", INT)
+    return Value(f"m_cast_year{text}({value.sql if text else as_count(value)})", INT)

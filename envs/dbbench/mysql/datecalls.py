@@ -8,7 +8,7 @@ from envs.dbbench.mysql import datesums
 from envs.dbbench.mysql.calls import as_moment
 from envs.dbbench.mysql.handlers import handles
 from envs.dbbench.mysql.tree import Call
-from envs.dbbench.mysql.types import DATETIME, TEXT, TIME, Value, as_decimal, as_double, as_integer, as_text
+from envs.dbbench.mysql.types import DATETIME, TEXT, TIME, Value, as_count, as_decimal, as_double, as_text
 
 if TYPE_CHECKING:
     from envs.dbbench.mysql.translate import Translator
@@ -46,7 +46,7 @@ def _sec_to_time(t: Translator, arguments: list[Value], call: Call) -> Value:
 @handles("MAKETIME", 3)
 def _maketime(t: Translator, arguments: list[Value], call: Call) -> Value:
     hour, minute, second = arguments
-    return Value(f"m_clock_time({as_integer(hour)}, {as_integer(minute)}, {_seconds(second)})", TIME)
+    return Value(f"m_clock_time({as_count(hour)}, {as_count(minute)}, {_seconds(second)})", TIME)
 
 
 @handles("FROM_UNIXTIME", 1, 2)

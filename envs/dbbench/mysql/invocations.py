@@ -26,7 +26,7 @@ from envs.dbbench.mysql.types import (
     NULL,
     TEXT,
     Value,
-    as_integer,
+    as_count,
     as_text,
     sort_key,
 )
@@ -161,7 +161,7 @@ class CallTranslator(Translator):
         least, most = _WINDOW_ARITY.get(node.name, (0, 0))
         if not least <= len(arguments) <= most:
             raise MySQLError(1582, node.name)
-        cells = [as_integer(a) if i == 1 or node.name == "NTILE" else a.sql for i, a in enumerate(arguments)]
+        cells = [as_count(a) if i == 1 or node.name == "NTILE" else a.sql for i, a in enumerate(arguments)]
         type_ = arguments[0].type if arguments and node.name != "NTILE" else _WINDOW_TYPES.get(node.name, INT)
         return Value(f"{node.name}({', '.join(cells)}) {self._over(node, scope)}", type_)
 

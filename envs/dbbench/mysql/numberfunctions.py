@@ -12,9 +12,9 @@ from envs.dbbench.mysql.types import DOUBLE, TEXT
 # --- numbers
 
 
-@function("hex_number", "i", TEXT)
-def hex_number(number: int) -> str:
-    return f"{number % 2**64:X}"
+@function("hex_number", "u", TEXT)
+def hex_number(number: int | str) -> str:
+    return f"{int(number) % 2**64:X}"
 
 
 @function("CONV", "tii", TEXT)

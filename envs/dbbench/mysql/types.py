@@ -172,6 +172,11 @@ def as_integer(value: Value) -> str:
     return f"m_round_integer({as_double(value) if kind == 'json' else value.sql})"
 
 
+def as_count(value: Value) -> str:
+    """The same for what counts or measures, as of a BIGINT: beyond it the largest one."""
+    return f"m_count({as_integer(value)})" if value.type.kind == "uint" else as_integer(value)
+
+
 def as_number(value: Value) -> Value:
     """The operand of arithmetic: a string is a DOUBLE, a hexadecimal literal and a date an integer."""
     if number_of_literal(value) is not None:
