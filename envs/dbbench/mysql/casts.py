@@ -44,6 +44,8 @@ def cast(value: Value, node: Cast, strict: bool = False) -> Value:
         return Value(sql, RAW, value.literal, constant=value.constant)
     if kind == "SIGNED":
         checked = f"m_cast_signed({value.sql})" if strict else f"CAST({value.sql} AS INTEGER)"
+        if source == "uint":
+            return Value(f"m_signed({value.sql})", INT)
         return Value(as_integer(value) if source != "text" else checked, INT)
     if kind == "UNSIGNED":
         if source == "text":

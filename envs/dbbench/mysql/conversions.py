@@ -20,6 +20,15 @@ def unsigned(number: int) -> int | str:
     return number if number < 2**63 else f"{number:020d}"
 
 
+def count(number: int | str) -> int:
+    return min(int(number), 2**63 - 1)
+
+
+def signed(number: int | str) -> int:
+    """An unsigned number's bits as a BIGINT."""
+    return (int(number) + 2**63) % 2**64 - 2**63
+
+
 def cast_unsigned(text: str) -> int | str:
     return unsigned(_cast_integer(text))
 
@@ -113,4 +122,5 @@ CONVERSIONS: dict[str, Callable[..., Any]] = {
     "literal_integer": literal_integer, "literal_decimal": literal_decimal, "text_decimal": text_decimal,
     "number_unsigned": number_unsigned, "double_text": double_text, "decimal": fit_decimal,
     "cast_decimal": cast_decimal, "round_integer": round_integer,
+    "count": count, "signed": signed,
 }  # fmt: skip

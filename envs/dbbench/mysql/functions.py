@@ -1,9 +1,9 @@
 """MySQL's functions that need Python, by name: what they take, what they return, and the function itself.
 
-`@function(names, takes, returns)`: `takes` has a letter an argument (t text, i integer, u integer that may be
-unsigned, as text beyond SQLite's, r double, d date or datetime
-as text, c time as text), those after "|" optional, "*" repeats the last. NULL in, NULL out. Results are capped at
-MAX_TEXT characters: beyond, NULL, which is MySQL's answer beyond max_allowed_packet.
+`@function(names, takes, returns)`: `takes` has a letter an argument (t text, i integer, u integer, as text where it is
+beyond BIGINT, r double, d date or datetime as text, c time as text), those after "|" optional, "*" repeats the last.
+NULL in, NULL out. Results are capped at MAX_TEXT characters: beyond, NULL, which is MySQL's answer beyond
+max_allowed_packet.
 """
 
 from __future__ import annotations

@@ -66,10 +66,6 @@ def unsigned_arithmetic(operator: str, left: int | str, right: int | str, text: 
     return unsigned(result)
 
 
-def clamped(number: int | str) -> int:
-    return max(min(int(number), 2**63 - 1), -(2**63))
-
-
 def floor(number: float) -> float:
     return float(math.floor(number)) if math.isfinite(number) else number
 
@@ -265,7 +261,7 @@ _SCALARS: dict[str, Callable[..., Any]] = {
     "quotient": integer_quotient, "single": single,
     "temporal_number": temporal_number, "format_double": format_double, "format_decimal": format_decimal,
     "bitwise": bitwise, "invert": invert, "like": like, "extreme": extreme, "depth": check_depth,
-    "text_key": text_key, "decimal_key": decimal_key, "floor": floor, "ceil": ceil, "clamped": clamped,
+    "text_key": text_key, "decimal_key": decimal_key, "floor": floor, "ceil": ceil,
 }  # fmt: skip
 
 

@@ -218,17 +218,17 @@ def sha2(text: str, bits: int) -> str | None:
     return hashlib.new(name, to_bytes(text)).hexdigest() if name else None
 
 
-@function("MAKE_SET", "it*", TEXT, nulls=True)
-def make_set(bits: int | None, *items: str | None) -> str | None:
+@function("MAKE_SET", "ut*", TEXT, nulls=True)
+def make_set(bits: int | str | None, *items: str | None) -> str | None:
     if bits is None:
         return None
-    return ",".join(item for i, item in enumerate(items) if item is not None and bits >> i & 1)
+    return ",".join(item for i, item in enumerate(items) if item is not None and int(bits) >> i & 1)
 
 
-@function("EXPORT_SET", "itt|ti", TEXT)
-def export_set(bits: int, on: str, off: str, separator: str = ",", count: int = 64) -> str:
+@function("EXPORT_SET", "utt|ti", TEXT)
+def export_set(bits: int | str, on: str, off: str, separator: str = ",", count: int = 64) -> str:
     count = count if 0 <= count <= 64 else 64
-    return separator.join(on if bits >> i & 1 else off for i in range(count))
+    return separator.join(on if int(bits) >> i & 1 else off for i in range(count))
 
 
 # Functions whose result is a binary string, or compares by its bytes, where one of their arguments does.

@@ -173,8 +173,8 @@ def as_integer(value: Value) -> str:
 
 
 def as_count(value: Value) -> str:
-    """An integer that SQLite's own can hold: a length or a number of places beyond is as good as the largest."""
-    return f"m_clamped({as_integer(value)})" if value.type.kind == "uint" else as_integer(value)
+    """The same for what counts or measures, as of a BIGINT: beyond it the largest one."""
+    return f"m_count({as_integer(value)})" if value.type.kind == "uint" else as_integer(value)
 
 
 def as_number(value: Value) -> Value:
