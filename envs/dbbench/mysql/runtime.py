@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import sqlite3
 import struct
+import sys
 from collections.abc import Callable
 from decimal import Decimal
 from time import monotonic
@@ -61,11 +62,11 @@ def clamped(number: int | str) -> int:
 
 
 def floor(number: float) -> float:
-    return float(math.floor(number)) if math.isfinite(number) else number
+    return float(math.floor(finite(number)))
 
 
 def ceil(number: float) -> float:
-    return float(math.ceil(number)) if math.isfinite(number) else number
+    return float(math.ceil(finite(number)))
 
 
 def unsigned(number: int) -> int | str:
@@ -136,12 +137,17 @@ def ceil_decimal(text: str) -> int:
     return math.ceil(Decimal(text))
 
 
+def finite(number: float) -> float:
+    """MySQL reads text beyond DOUBLE as the largest DOUBLE, SQLite as infinity."""
+    return max(min(number, sys.float_info.max), -sys.float_info.max)
+
+
 def float_remainder(left: float, right: float) -> float | None:
-    return math.fmod(left, right) if right else None
+    return math.fmod(finite(left), finite(right)) if right else None
 
 
 def integer_quotient(left: float, right: float) -> int | None:
-    return max(min(math.trunc(left / right), 2**63 - 1), -(2**63)) if right else None
+    return clamped(math.trunc(finite(finite(left) / right))) if right else None
 
 
 def single(number: float) -> float:
