@@ -115,7 +115,7 @@ class EpisodeDPOTrainer(WholeUpdates, DPOTrainer):
 
     def compute_loss(self, *args: Any, **options: Any) -> Any:
         with causal_alone(self.model):
-            return super().compute_loss(*args, **options)  # type: ignore[no-untyped-call]
+            return super().compute_loss(*args, **options)
 
     def compute_ref_log_probs(self, *args: Any) -> Any:
         with causal_alone(self.model):

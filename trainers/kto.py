@@ -140,7 +140,8 @@ class EpisodeKTOTrainer(WholeUpdates, KTOTrainer):
         part = {name: value for name, value in part.items() if name != SHARE}
         with causal_alone(self.model):
             found: torch.Tensor = super()._compute_kl_logps(self.model, part)  # type: ignore[no-untyped-call]
-        return found.float() - part["ref_KL_logps"]
+        difference: torch.Tensor = found.float() - part["ref_KL_logps"]
+        return difference
 
     def _compute_kl_logps(self, model: Any, batch: dict[str, Any]) -> torch.Tensor:
         """Zeros: `ref_KL_logps` holds what is left to subtract."""
@@ -148,7 +149,7 @@ class EpisodeKTOTrainer(WholeUpdates, KTOTrainer):
 
     def compute_loss(self, *args: Any, **options: Any) -> Any:
         with causal_alone(self.model):
-            return super().compute_loss(*args, **options)  # type: ignore[no-untyped-call]
+            return super().compute_loss(*args, **options)
 
     def compute_ref_log_probs(self, *args: Any) -> Any:
         with causal_alone(self.model):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import sqlite3
 import struct
+import sys
 from collections.abc import Callable
 from decimal import Decimal
 from time import monotonic
@@ -67,11 +68,11 @@ def unsigned_arithmetic(operator: str, left: int | str, right: int | str, text: 
 
 
 def floor(number: float) -> float:
-    return float(math.floor(number)) if math.isfinite(number) else number
+    return float(math.floor(finite(number)))
 
 
 def ceil(number: float) -> float:
-    return float(math.ceil(number)) if math.isfinite(number) else number
+    return float(math.ceil(finite(number)))
 
 
 def cut(text: str, digits: int) -> str:
@@ -135,16 +136,23 @@ def ceil_decimal(text: str) -> int:
     return math.ceil(Decimal(text))
 
 
+def finite(number: float) -> float:
+    """MySQL reads text beyond DOUBLE as the largest DOUBLE, SQLite as infinity."""
+    return max(min(number, sys.float_info.max), -sys.float_info.max)
+
+
 def float_remainder(left: float, right: float) -> float | None:
     if not right:
         warn(1365)
-    return math.fmod(left, right) if right else None
+        return None
+    return math.fmod(finite(left), finite(right))
 
 
 def integer_quotient(left: float, right: float) -> int | None:
     if not right:
         warn(1365)
-    return max(min(math.trunc(left / right), 2**63 - 1), -(2**63)) if right else None
+        return None
+    return max(min(math.trunc(finite(finite(left) / right)), 2**63 - 1), -(2**63))
 
 
 def single(number: float) -> float:
