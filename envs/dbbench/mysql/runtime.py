@@ -59,8 +59,13 @@ class Watch:
                 raise MySQLError(1153)
 
 
-def unsigned_arithmetic(operator: str, left: int | str, right: int | str, text: str) -> int | str:
+def unsigned_arithmetic(operator: str, left: int | str, right: int | str, text: str) -> int | str | None:
     a, b = int(left), int(right)
+    if operator == "%":
+        if not b:
+            warn(1365)
+            return None
+        return unsigned(abs(a) % abs(b))
     result = a + b if operator == "+" else a - b if operator == "-" else a * b
     if not 0 <= result < 2**64:
         raise MySQLError(1690, "BIGINT UNSIGNED", text)
@@ -139,6 +144,20 @@ def ceil_decimal(text: str) -> int:
 def finite(number: float) -> float:
     """MySQL reads text beyond DOUBLE as the largest DOUBLE, SQLite as infinity."""
     return max(min(number, sys.float_info.max), -sys.float_info.max)
+
+
+def floor(number: float) -> float:
+    return float(math.floor(_in_range(number)))
+
+
+def ceil(number: float) -> float:
+    return float(math.ceil(_in_range(number)))
+
+
+def _in_range(number: float) -> float:
+    if math.isinf(number):
+        raise MySQLError(1690, "DOUBLE", "expression")
+    return number
 
 
 def float_remainder(left: float, right: float) -> float | None:
