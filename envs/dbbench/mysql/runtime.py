@@ -146,20 +146,6 @@ def finite(number: float) -> float:
     return max(min(number, sys.float_info.max), -sys.float_info.max)
 
 
-def floor(number: float) -> float:
-    return float(math.floor(_in_range(number)))
-
-
-def ceil(number: float) -> float:
-    return float(math.ceil(_in_range(number)))
-
-
-def _in_range(number: float) -> float:
-    if math.isinf(number):
-        raise MySQLError(1690, "DOUBLE", "expression")
-    return number
-
-
 def float_remainder(left: float, right: float) -> float | None:
     if not right:
         warn(1365)
