@@ -18,6 +18,7 @@ from envs.dbbench.limits import TooLarge
 from envs.dbbench.mysql.budget import MAX_TABLES, PlanningTimeout
 from envs.dbbench.mysql.dialect import Plan, plan
 from envs.dbbench.mysql.errors import USER, MySQLError, Unsupported
+from envs.dbbench.mysql.parameters import bound
 from envs.dbbench.mysql.scope import Schema
 from envs.dbbench.mysql.session import Session
 from envs.dbbench.mysql.strict import strict_mode
@@ -146,24 +147,27 @@ class SQLiteBackend:
 
     def _prepared(self, statement: Prepared) -> Reply:
         """PREPARE, EXECUTE and DEALLOCATE PREPARE. A statement is prepared as its text."""
-        name, sql = statement.name.lower(), statement.sql
-        if statement.action == "prepare":
-            if sql is None or "?" in sql:
-                return Reply.failed(Unsupported("PREPARE from a variable or with parameters"))
-            assert self._connection is not None
-            try:
-                planned = plan(sql, self._image.schema, self._deadline, self._connection.session)
-            except PlanningTimeout:
-                return _refused(MySQLError(3024))
-            if planned.error is not None or planned.prepared is not None:
-                return Reply.failed(planned.error or MySQLError(1295))
-            self._statements[name] = sql
-            return Reply.of([])
-        if name not in self._statements:
-            command = "EXECUTE" if statement.action == "execute" else "DEALLOCATE PREPARE"
-            return Reply.failed(MySQLError(1243, statement.name, command))
-        if statement.action == "execute":
-            return self.execute(self._statements[name])
+        assert self._connection is not None
+        session, name = self._connection.session, statement.name.lower()
+        try:
+            if statement.action == "prepare":
+                sql = statement.sql
+                if sql is None:
+                    sql = str(session.read(statement.variables[0], "text") or "NULL")
+                planned = plan(bound(sql, None), self._image.schema, self._deadline, session)
+                if planned.error is not None or planned.prepared is not None:
+                    return Reply.failed(planned.error or MySQLError(1295))
+                self._statements[name] = sql
+                return Reply.of([])
+            if name not in self._statements:
+                command = "EXECUTE" if statement.action == "execute" else "DEALLOCATE PREPARE"
+                raise MySQLError(1243, statement.name, command)
+            if statement.action == "execute":
+                return self.execute(bound(self._statements[name], statement.variables))
+        except PlanningTimeout:
+            return _refused(MySQLError(3024))
+        except MySQLError as error:
+            return Reply.failed(error)
         del self._statements[name]
         return Reply.of([])
 

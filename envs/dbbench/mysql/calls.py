@@ -157,7 +157,7 @@ def _abs(t: Translator, arguments: list[Value], call: Call) -> Value:
     number = as_number(arguments[0])
     if number.type.kind == "decimal":
         return Value(f"ltrim({number.sql}, '-')", number.type)
-    return Value(f"abs({number.sql})", number.type)
+    return number if number.type.kind == "uint" else Value(f"abs({number.sql})", number.type)
 
 
 @handles("SIGN", 1)

@@ -153,20 +153,17 @@ class CommandParser(QueryParser):
         name = self.identifier()
         self.expect("FROM")
         if self.key == "@":
-            self.at += 1
-            self.identifier()
-            return Prepared("prepare", name)
+            return Prepared("prepare", name, variables=(self.variable().name,))
         return Prepared("prepare", name, self.string())
 
     def _command_execute(self) -> Statement:
         name = self.identifier()
-        arguments = self.accept("USING")
-        while arguments:
-            self.expect("@")
-            self.identifier()
-            if not self.accept(","):
-                break
-        return Prepared("execute", name)
+        arguments: list[str] = []
+        more = self.accept("USING")
+        while more:
+            arguments.append(self.variable().name)
+            more = self.accept(",")
+        return Prepared("execute", name, variables=tuple(arguments))
 
     def _command_deallocate(self) -> Statement:
         self.expect("PREPARE")

@@ -55,13 +55,13 @@ def _counts(t: Translator, arguments: list[Value], call: Call) -> Value:
 
 @handles("CONNECTION_ID", 0)
 def _connection_id(t: Translator, arguments: list[Value], call: Call) -> Value:
-    return Value("1", UINT, constant=True)
+    return Value(t.param(1), UINT, constant=True)
 
 
 @handles("LAST_INSERT_ID", 0, 1)
 def _last_insert_id(t: Translator, arguments: list[Value], call: Call) -> Value:
     # No column here counts by itself.
-    return Value(as_integer(arguments[0]) if arguments else "0", UINT, constant=True)
+    return Value(as_integer(arguments[0]) if arguments else t.param(0), UINT, constant=True)
 
 
 @handles("LOAD_FILE", 1)
@@ -73,7 +73,7 @@ def _load_file(t: Translator, arguments: list[Value], call: Call) -> Value:
 def _sleep(t: Translator, arguments: list[Value], call: Call) -> Value:
     if arguments[0].literal != 0:
         raise Unsupported("SLEEP for longer than 0 seconds")
-    return Value("0", INT)
+    return Value(t.param(0), INT)
 
 
 @handles("BENCHMARK GET_LOCK RELEASE_LOCK IS_FREE_LOCK IS_USED_LOCK RELEASE_ALL_LOCKS", 0, 2)
@@ -100,7 +100,7 @@ def _character_set(t: Translator, arguments: list[Value], call: Call) -> Value:
 
 @handles("COERCIBILITY", 1)
 def _coercibility(t: Translator, arguments: list[Value], call: Call) -> Value:
-    return Value(str(_coercible(call.arguments[0], arguments[0])), INT, constant=True)
+    return Value(t.param(_coercible(call.arguments[0], arguments[0])), INT, constant=True)
 
 
 def _coercible(node: Node, value: Value) -> int:

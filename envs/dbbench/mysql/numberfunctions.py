@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+from envs.dbbench.mysql.errors import MySQLError
 from envs.dbbench.mysql.functions import function
+from envs.dbbench.mysql.numbers import double_text
 from envs.dbbench.mysql.strict import warn, warn_value
 from envs.dbbench.mysql.types import DOUBLE, TEXT
 
@@ -100,5 +102,5 @@ def power(base: float, exponent: float) -> float | None:
     try:
         result = base**exponent
     except (OverflowError, ZeroDivisionError):
-        return math.inf
+        raise MySQLError(1690, "DOUBLE", f"pow({double_text(base)},{double_text(exponent)})") from None
     return None if isinstance(result, complex) else result

@@ -155,7 +155,7 @@ def _divided_texts(left: Value, right: Value) -> Value:
 
 
 def unsigned(operator: str, operands: list[Value], text: str) -> Value:
-    """`+ - *` of which a side is unsigned: beyond 0 to 2**64 - 1 error 1690, whose text is in the parameter `text`."""
+    """`+ - * %` with an unsigned side: beyond 0 to 2**64 - 1 error 1690, whose text is in the parameter `text`."""
     left, right = (as_integer(as_number(operand)) for operand in operands)
     constant = all(operand.constant for operand in operands)
     return Value(f"m_unsigned('{operator}', {left}, {right}, {text})", UINT, constant=constant)

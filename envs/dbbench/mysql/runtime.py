@@ -59,8 +59,13 @@ class Watch:
                 raise MySQLError(1153)
 
 
-def unsigned_arithmetic(operator: str, left: int | str, right: int | str, text: str) -> int | str:
+def unsigned_arithmetic(operator: str, left: int | str, right: int | str, text: str) -> int | str | None:
     a, b = int(left), int(right)
+    if operator == "%":
+        if not b:
+            warn(1365)
+            return None
+        return unsigned(abs(a) % abs(b))
     result = a + b if operator == "+" else a - b if operator == "-" else a * b
     if not 0 <= result < 2**64:
         raise MySQLError(1690, "BIGINT UNSIGNED", text)

@@ -196,7 +196,7 @@ class Translator:
             return operators.logical(operator, operands)
         if operator in ("+", "-", "*", "/", "%", "div"):
             value = operators.arithmetic(operator, first, operands[1], self.strict)
-            if value.type.kind == "uint" and operator in "+-*":
+            if value.type.kind == "uint" and operator in "+-*%":
                 return operators.unsigned(operator, operands, self.param(printed(self, node)))
             return value
         if operator in ("|", "&", "^", "<<", ">>"):

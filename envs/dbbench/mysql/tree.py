@@ -324,11 +324,13 @@ class Do:
 
 @dataclass(slots=True, eq=False)
 class Prepared:
-    """PREPARE, EXECUTE and DEALLOCATE PREPARE. `sql` is None for a statement in a variable."""
+    """PREPARE, EXECUTE and DEALLOCATE PREPARE. `variables`: that with the text where `sql` is None, or those that the
+    parameters are bound to."""
 
     action: str
     name: str
     sql: str | None = None
+    variables: tuple[str, ...] = ()
 
 
 @dataclass(slots=True, eq=False)

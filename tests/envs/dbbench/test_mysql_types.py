@@ -38,6 +38,9 @@ from envs.dbbench.mysql.binary import to_bytes, to_text
         ("HEX(18446744073709551615)", "FFFFFFFFFFFFFFFF"),
         ("BIN(18446744073709551615)", "1" * 64),
         ("LEFT('abc', 18446744073709551615)", "abc"),
+        ("ABS(18446744073709551615)", 2**64 - 1),
+        ("18446744073709551615 % 10", 5),
+        ("CAST(5 AS UNSIGNED) % 0", None),
         ("ROUND(2.5, 18446744073709551615)", Decimal("2.5")),
         ("CAST(0x41 AS CHAR)", "A"),
         ("0x41", b"A"),
@@ -145,3 +148,12 @@ def test_set_operations_keep_the_order_of_first_appearance(operation: str, found
 
 def test_case_changes_one_character_for_one() -> None:
     assert rows("SELECT LOWER('İA'), UPPER('ßéᾳ'), LOWER('Σ')") == [("ia", "ßÉᾼ", "σ")]
+
+
+def test_a_constant_of_the_session_is_no_place_in_the_select_list() -> None:
+    assert rows("SELECT COUNT(*) FROM Players GROUP BY LAST_INSERT_ID()") == [(6,)]
+    assert rows("SELECT COUNT(*) FROM Players GROUP BY CONNECTION_ID()") == [(6,)]
+
+
+def test_an_infinite_number_is_out_of_range() -> None:
+    assert error("SELECT FLOOR(POW(10, 400))").startswith("1690 (22003): DOUBLE value is out of range")

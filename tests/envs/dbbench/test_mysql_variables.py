@@ -161,3 +161,21 @@ def test_an_assignment_in_where_is_made_row_by_row() -> None:
 def test_names_of_variables_may_be_quoted_or_reserved_words() -> None:
     assert session("SET @`a b` = 1, @'rank' = 2", "SELECT @'a b', @rank")[1] == [(1, 2)]
     assert column("SELECT @@`sql_auto_is_null`") == [0]
+
+
+def test_a_statement_is_prepared_from_a_variable_and_run_with_parameters() -> None:
+    text = "SET @sql = CONCAT('SELECT Team FROM Clubs WHERE Team ', '= ? OR City = ? -- ?')"
+    found = session(
+        text,
+        "PREPARE s FROM @sql",
+        "SET @a = 'ajax', @b = 'Porto'",
+        "EXECUTE s USING @a, @b",
+        "EXECUTE s USING @a",
+        "DEALLOCATE PREPARE s",
+        "EXECUTE s",
+    )
+    assert found[1:4] == [[], [], [("Ajax",), ("FC Porto",)]]
+    assert found[4] == "1210 (HY000): Incorrect arguments to EXECUTE"
+    assert found[6] == "1243 (HY000): Unknown prepared statement handler (s) given to EXECUTE"
+    assert session("PREPARE s FROM @nothing")[0].startswith("1064 (42000)")
+    assert session("PREPARE s FROM 'SELECT nosuch FROM Clubs'")[0].startswith("1054 (42S22)")
