@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from envs.dbbench.mysql.budget import PlanningTimeout
 from envs.dbbench.mysql.dialect import plan
-from envs.dbbench.mysql.errors import DATABASE, TEXTS, USER, MySQLError, syntax_error
+from envs.dbbench.mysql.errors import DATABASE, TEXTS, USER, MySQLError, Unsupported, syntax_error
 from envs.dbbench.mysql.lexer import strip, tokenize
 from envs.dbbench.mysql.scope import Schema
 from envs.dbbench.server import Refused, ServerBackend
@@ -183,7 +183,11 @@ class MySQLServer(ServerBackend):
             raise Refused(self.too_late) from None
         if todo.error is not None:
             raise Refused(todo.error)
-        return todo.transaction
+        if todo.targets and not any(target.system for target in todo.targets):
+            return sql  # SET of user variables; a system variable may change how the server reads a statement
+        if todo.prepared or todo.sql or todo.rows:
+            raise Refused(Unsupported(f"{tokens[0].text.upper()} on a real server"))
+        return sql if todo.transaction else ""  # nothing but a transaction's begin or end, or autocommit
 
     def _worded(self, error: BaseException) -> str:
         if len(error.args) < 2 or not isinstance(error.args[0], int):

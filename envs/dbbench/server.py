@@ -92,7 +92,7 @@ class ServerBackend(ServerSchema):
             statement = self._screened(sql)
             return Reply.of(self._run(statement) if statement else [])
         except Refused as refusal:
-            return Reply.failed(refusal, refusal.stopped)
+            return Reply.failed(refusal.args[0], refusal.stopped)
         except RecursionError:  # a JSON value whose lists nest deeper than Python prints
             return Reply.failed(self.too_large, "size")
 

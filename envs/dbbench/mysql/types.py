@@ -338,6 +338,8 @@ def converter(type_: Type) -> Converter | None:
 def sort_key(value: Value, sql: str | None = None) -> str:
     """The SQL by which a value is sorted and grouped."""
     sql = value.sql if sql is None else sql
+    if sql.lstrip("-").isdigit():
+        return f"({sql} + 0)"  # SQLite takes a bare number for a column's place
     if value.type.kind == "json":
         return f"m_json_key({sql})"
     if value.type.kind == "text" and not value.type.binary:
