@@ -134,7 +134,7 @@ def test_a_foreign_game_points_to_textworld(kitchen: Game, tmp_path: Path, edit:
     with pytest.raises(ForeignGameError, match=what) as caught:
         load_game(path)
     assert str(path) in str(caught.value)
-    assert "backend='textworld'" in str(caught.value)
+    assert "backend=textworld" in str(caught.value)
 
 
 @pytest.mark.parametrize(
