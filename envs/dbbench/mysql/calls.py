@@ -157,6 +157,8 @@ def _abs(t: Translator, arguments: list[Value], call: Call) -> Value:
     number = as_number(arguments[0])
     if number.type.kind == "decimal":
         return Value(f"ltrim({number.sql}, '-')", number.type)
+    if number.type.kind == "uint":
+        return number
     return Value(f"abs({number.sql})", number.type)
 
 
