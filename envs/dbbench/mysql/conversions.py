@@ -10,8 +10,8 @@ from envs.dbbench.mysql import numbers
 from envs.dbbench.mysql.strict import warn, warn_value
 
 
-def uint_text(number: int | str) -> str:
-    return str(number) if isinstance(number, int) else number.lstrip("0")
+def uint_text(number: int | float | str) -> str:
+    return number.lstrip("0") or "0" if isinstance(number, str) else str(int(number))
 
 
 def unsigned(number: int) -> int | str:
