@@ -33,6 +33,8 @@ class Episode:
         link: the file and line of the trajectory, as `episodes/0000.jsonl:17`.
         unsupported: turns in which the environment met what the benchmark can do and it cannot; None where it does not
             say.
+        stopped: turns in which the environment stopped what the model had it do: for its time, its size, or because the
+            model's own session was gone. They count as the model's.
         forgiven: valid turns whose reply was not to the letter, and was read all the same.
     """
 
@@ -53,6 +55,7 @@ class Episode:
     seconds: float
     link: str = ""
     unsupported: int | None = None
+    stopped: int = 0
     forgiven: int = 0
 
     def __post_init__(self) -> None:
@@ -93,6 +96,7 @@ class Episode:
             seconds=trajectory.seconds,
             link=link,
             unsupported=_unsupported(steps),
+            stopped=len(trajectory.stopped),
             forgiven=sum(step.valid and bool(step.forgiven) for step in steps),
         )
 

@@ -39,6 +39,7 @@ class Summary:
         completion_tokens_per_turn: the same a turn.
         prompt_tokens: prompt tokens an episode.
         seconds: wall clock an episode.
+        stopped: rate of turns in which the environment stopped what the model had it do (`Episode.stopped`).
         unsupported: rate of turns in which the environment met what the benchmark can do and it cannot, over the turns
             of episodes whose environment says so. The score counts them like any other turn.
     """
@@ -64,6 +65,7 @@ class Summary:
     prompt_tokens: Estimate | None
     seconds: Estimate | None
     unsupported: Estimate | None = None
+    stopped: Estimate | None = None
     forgiven: Estimate | None = None
 
     def to_dict(self) -> dict[str, Any]:
@@ -129,6 +131,7 @@ def summarise(episodes: Iterable[Episode], family: Callable[[str], str] = str) -
         ),
         prompt_tokens=_average(talked, lambda row: row.prompt_tokens or 0),
         seconds=_average(scored, lambda row: row.seconds),
+        stopped=_per_turn(scored, lambda row: row.stopped, lambda row: row.steps),
         unsupported=_per_turn(
             [row for row in scored if row.unsupported is not None],
             lambda row: row.unsupported or 0,

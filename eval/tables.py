@@ -139,6 +139,8 @@ def _measures(summary: Summary) -> Table:
     }
     if summary.unsupported is not None and summary.unsupported.value > 0:
         rates["unsupported by the environment"] = summary.unsupported
+    if summary.stopped is not None and summary.stopped.value > 0:
+        rates["stopped by the environment"] = summary.stopped
     for name, estimate in rates.items():
         if estimate is not None:
             table.add_row(f"{name}, % of turns", percent(estimate.value), _interval(estimate))

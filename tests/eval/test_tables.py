@@ -113,3 +113,11 @@ def test_a_file_has_no_width_so_that_nothing_is_cut(episode: Make) -> None:
     console = Console(file=StringIO(), width=80)
     print_result(result([episode("t", success=True, type=name)]), console)
     assert name in console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_what_a_model_had_the_environment_do_until_it_was_stopped_is_a_rate_beside_the_score(episode: Make) -> None:
+    rows = [episode(f"t{number}", steps=4, stopped=number % 2, success=False) for number in range(4)]
+    assert summarise(rows).stopped.value == 0.125  # type: ignore[union-attr]
+    assert "stopped by the environment" in shown(lambda console: print_result(result(rows), console))
+    fine = [replace(row, stopped=0) for row in rows]
+    assert "stopped by the environment" not in shown(lambda console: print_result(result(fine), console))

@@ -164,9 +164,7 @@ def test_a_foreign_game_is_refused_by_name_where_textworld_is_not_installed(
 ) -> None:
     path = make_foreign(data)
     monkeypatch.setattr("envs.alfworld.env.find_spec", lambda name: None)
-    with pytest.raises(
-        BackendError, match=r"game\.tw-pddl: 1 games? .*unknown dialect.*\[alfworld\]"
-    ) as caught:
+    with pytest.raises(BackendError, match=r"game\.tw-pddl: 1 games? .*unknown dialect.*\[alfworld\]") as caught:
         envs.make("alfworld", split="valid_seen", data=data)
     assert caught.value.where == path
 
