@@ -162,7 +162,7 @@ def as_integer(value: Value) -> str:
     if kind in ("int", "uint", "null"):
         return value.sql
     if (number := number_of_literal(value)) is not None:
-        return str(number) if number < 2**63 else f"'{number:020d}'"
+        return f"CAST({number} AS INTEGER)" if number < 2**63 else f"'{number:020d}'"
     if kind == "text":
         if isinstance(value.literal, str) and value.is_literal and not is_integer(value.literal):
             return f"m_literal_integer({value.sql})"
