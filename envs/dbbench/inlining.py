@@ -11,10 +11,11 @@ import re
 from dataclasses import dataclass
 
 MAX_INLINED = 50_000
+# Possessive throughout: what could be given back is kept for each character, and a statement may have millions.
 _TOKEN = re.compile(
     r"""
-    '(?:[^']|'')*' | --[^\n]* | /\*.*?(?:\*/|\Z)
-    | (?P<name>"(?:[^"]|"")*" | `(?:[^`]|``)*` | \[[^\]]*\] | [A-Za-z_\x80-\U0010ffff][\w$\x80-\U0010ffff]*+)
+    '[^']*+(?:''[^']*+)*+' | --[^\n]*+ | /\*.*?(?:\*/|\Z)
+    | (?P<name>"[^"]*+(?:""[^"]*+)*+" | `[^`]*+(?:``[^`]*+)*+` | \[[^\]]*+\] | [A-Za-z_\x80-\U0010ffff][\w$\x80-\U0010ffff]*+)
       (?=(?P<more>\s*[.(])?)
     | (?P<mark>[(),]) | .
     """,
