@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, Literal
 from envs import BackendError
 from envs.protocol import Protocol
 from rollout.chat import ChatPolicy
-from rollout.client import PROBE, STARTUP, Client, Refused
+from rollout.client import Client, Refused
 from rollout.engine import EngineError, Sampling
 from rollout.engines.openai import PATH, OpenAIEngine
 from rollout.errors import ModelError
 from rollout.lineage import fingerprint
+from rollout.patience import PROBE, STARTUP
 from rollout.policy import ModelPolicy
 
 if TYPE_CHECKING:

@@ -19,10 +19,11 @@ from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 from envs import BackendError
 from rollout.child_variables import child_variables
-from rollout.client import Client, Patience
+from rollout.client import Client
 from rollout.engine import Completion, EngineError, Sampling
 from rollout.engines.openai import OpenAIEngine
 from rollout.engines.weights import SHARED_MEMORY, Shapes, checkpoint_shapes, misfits, read_weights, write_weights
+from rollout.patience import Patience
 
 if TYPE_CHECKING:
     import httpx

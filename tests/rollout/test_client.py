@@ -16,9 +16,10 @@ from typing import Any, TypeVar
 import httpx
 import pytest
 
-from rollout.client import Client, Patience, Refused, retry_after
+from rollout.client import Client, Refused, retry_after
 from rollout.engine import ContextOverflow, EngineError
 from rollout.errors import ModelError
+from rollout.patience import Patience
 from tests.rollout.servers import Act, Body, Handler, drip, hang, reply, reset_mid_body, serving, unused_url
 
 T = TypeVar("T")

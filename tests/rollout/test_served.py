@@ -17,10 +17,11 @@ from envs import BackendError
 from envs.protocol import Message
 from rollout import collect
 from rollout.chat import ChatPolicy
-from rollout.client import Client, Patience
+from rollout.client import Client
 from rollout.engine import Completion, ContextOverflow, EngineError, Sampling
 from rollout.engines.openai import OpenAIEngine
 from rollout.errors import ModelError
+from rollout.patience import Patience
 from rollout.policy import ModelPolicy
 from rollout.served import served_policy
 from tests.rollout.corridor import Corridor

@@ -15,9 +15,10 @@ import tiny_models
 
 from envs.protocol import Message
 from rollout.chat import ChatPolicy
-from rollout.client import REPLY_LIMIT, TOKEN_CHARACTERS, Client, Patience
+from rollout.client import REPLY_LIMIT, TOKEN_CHARACTERS, Client
 from rollout.engine import EngineError, Sampling
 from rollout.engines.openai import OpenAIEngine
+from rollout.patience import Patience
 from rollout.served import served_policy
 from tests.rollout.servers import Body, Handler, chat, completion, reply, serving
 

@@ -10,9 +10,9 @@ from threading import Thread
 
 import pytest
 
-from rollout.client import PROBE, STARTUP, Patience
 from rollout.cluster import session
 from rollout.cluster.errors import ClusterError
+from rollout.patience import PROBE, STARTUP, Patience
 from tests import tiny_models
 from tests.rollout.servers import reply, serving
 from tests.trainers.killed import SMALLEST
