@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -74,15 +75,15 @@ import subprocess
 without = {name: value for name, value in os.environ.items() if name != "RAY_AUTH_TOKEN"}
 command = [sys.executable, "-c", other]
 known = subprocess.run(command, capture_output=True, timeout=100)
-stranger = subprocess.run(command, env={**without, "HOME": "/nowhere"}, capture_output=True, timeout=100)
+stranger = subprocess.run(command, env={**without, "HOME": sys.argv[1]}, capture_output=True, timeout=100)
 print(known.returncode, stranger.returncode)
 disconnect()
 """
 
 
 @pytest.mark.slow
-def test_a_ray_that_is_started_here_asks_for_a_secret() -> None:
-    done = subprocess.run([sys.executable, "-c", JOINS], capture_output=True, text=True, check=True)
+def test_a_ray_that_is_started_here_asks_for_a_secret(tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", JOINS, str(tmp_path)], capture_output=True, text=True, check=True)
     known, stranger = done.stdout.split()
     assert known == "0"
     assert stranger != "0"
