@@ -126,9 +126,9 @@ class GroupConcat(Aggregate):
     def step(self, *cells: Any) -> None:
         if not self.settings:
             self.settings = json.loads(cells[0])
-        _, distinct, width, descending, kinds = self.settings
+        separator, distinct, width, descending, kinds = self.settings
         parts = cells[1 : 1 + width]
-        if None in parts or (not descending and self.size > self.most):
+        if None in parts or (not descending and self.size - len(separator) > self.most):
             return
         text = "".join(parts)
         if distinct:
@@ -137,7 +137,7 @@ class GroupConcat(Aggregate):
                 return
             self.seen.add(key)
         keys = [_order_key(cell, kind) for cell, kind in zip(cells[1 + width :], kinds, strict=True)]
-        self.size += len(text) + sum(len(key[1]) for key in keys if isinstance(key[1], str))
+        self.size += len(text) + len(separator) + sum(len(key[1]) for key in keys if isinstance(key[1], str))
         if self.size > MAX_GROUP_TEXT:
             raise MySQLError(1153)
         self.rows.append((text[: self.most + 1], keys))
