@@ -120,7 +120,7 @@ def is_wild(path: Path) -> bool:
 
 
 def matches(document: Any, path: Path) -> list[Any]:
-    """What a path means in a document, each place once. Raises 1153 for more than MAX_MATCHES, 3024 for too much work."""
+    """What a path means in a document, each place once. Raises 1153 for more than MAX_MATCHES, 3024 for more work."""
     found, at, work = [document], 0, Work()
     while at < len(path):
         leg = path[at]
