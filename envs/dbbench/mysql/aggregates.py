@@ -14,6 +14,7 @@ from envs.dbbench.mysql import jsonvalues
 from envs.dbbench.mysql.collation import sort_key
 from envs.dbbench.mysql.errors import MySQLError
 from envs.dbbench.mysql.filesort import Sorting
+from envs.dbbench.mysql.numbers import CONTEXT
 from envs.dbbench.mysql.session import Session
 from envs.dbbench.mysql.strict import warn
 
@@ -48,12 +49,12 @@ class DecimalSum(Aggregate):
 
     def step(self, *cells: Any) -> None:
         if cells[0] is not None:
-            self.sum += Decimal(str(cells[0]))
+            self.sum = CONTEXT.add(self.sum, Decimal(str(cells[0])))
             self.count += 1
 
     def inverse(self, *cells: Any) -> None:
         if cells[0] is not None:
-            self.sum -= Decimal(str(cells[0]))
+            self.sum = CONTEXT.subtract(self.sum, Decimal(str(cells[0])))
             self.count -= 1
 
     def value(self) -> Any:
@@ -68,7 +69,7 @@ class DecimalAverage(DecimalSum):
             return None
         quotient = Fraction(self.sum) / self.count
         scaled = quotient * 10**32
-        return f"{Decimal(math.trunc(scaled)).scaleb(-32):f}"
+        return f"{Decimal(math.trunc(scaled)).scaleb(-32, CONTEXT):f}"
 
 
 class First(Aggregate):

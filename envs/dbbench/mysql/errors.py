@@ -99,6 +99,7 @@ TEXTS: dict[int, tuple[str, str]] = {
         "--thread_stack=#' to specify a bigger stack.",
     ),
     1441: ("22008", "Datetime function: {} field overflow"),
+    1439: ("42000", "Display width out of range for column '{}' (max = {})"),
     1525: ("HY000", "Incorrect {} value: '{}'"),
     1582: ("42000", "Incorrect parameter count in the call to native function '{}'"),
     1583: ("42000", "Incorrect parameters in the call to native function '{}'"),

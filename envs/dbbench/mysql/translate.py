@@ -9,6 +9,7 @@ from envs.dbbench.mysql.budget import Budget
 from envs.dbbench.mysql.casts import cast
 from envs.dbbench.mysql.errors import MySQLError
 from envs.dbbench.mysql.functions import FUNCTIONS
+from envs.dbbench.mysql.numbers import LARGEST, MAX_DIGITS
 from envs.dbbench.mysql.printing import printed
 from envs.dbbench.mysql.scope import Binding, Schema, Scope
 from envs.dbbench.mysql.session import Session
@@ -139,8 +140,11 @@ class Translator:
         if node.kind == "double":
             return Value(self.param(float(node.value)), DOUBLE, float(node.value), True, constant=True)
         if node.kind == "decimal":
-            scale = len(node.value.partition(".")[2])
+            whole, _, fraction = node.value.partition(".")
+            scale = len(fraction)
             text = ("0" if node.value.startswith(".") else "") + node.value.rstrip(".")
+            if len(whole.lstrip("0")) > MAX_DIGITS:
+                text, scale = f"{LARGEST}", 0
             return Value(self.param(text), decimal(scale), constant=True)
         return self._temporal_literal(node)
 
