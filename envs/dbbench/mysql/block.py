@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from envs.dbbench.mysql import grouping
 from envs.dbbench.mysql.budget import MAX_SQL
-from envs.dbbench.mysql.errors import MySQLError
+from envs.dbbench.mysql.errors import MySQLError, Unsupported
 from envs.dbbench.mysql.filesort import Sorting
 from envs.dbbench.mysql.scope import Scope
 from envs.dbbench.mysql.tree import (
@@ -96,11 +97,24 @@ class Block:
         text = f"{word} {self.scope.finish(', '.join(items), self.grouped)}{extra}{self.source}{self.where}"
         if keys:
             collated = [sort_key(key, sql) for key, sql in zip(self.keys, keys, strict=False)]
-            text += " GROUP BY " + self.scope.finish(", ".join(collated), False)
+            text += " GROUP BY " + ", ".join(self._group_key(self.scope.finish(key, False)) for key in collated)
         if self.having:
             # A block that aggregates without GROUP BY is one group.
             text += f" HAVING {self.scope.finish(self.having, self.grouped)}"
         return text
+
+    def _group_key(self, sql: str) -> str:
+        """A key of GROUP BY. SQLite finds no columns of outer queries there: a key of those alone is a constant."""
+        outer, block = set(), self.scope.parent
+        while block is not None:
+            outer.update(source.sql_alias for source in block.sources)
+            block = block.parent
+        named = set(re.findall(r"\b(a\d+)\.", sql)) if outer else set()
+        if not named & outer:
+            return sql
+        if named - outer:
+            raise Unsupported("GROUP BY with columns of the query and of an outer one in one expression")
+        return "'outer'"
 
     def _group_order(self) -> list[str]:
         """MySQL groups in a temporary table: groups come in the order of their first rows. Only where an aggregate

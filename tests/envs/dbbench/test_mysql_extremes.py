@@ -69,3 +69,17 @@ def test_settings_beyond_sqlites_integers() -> None:
             assert db.execute(f"SET max_join_size = {value}").error is None
             assert db.execute("SELECT @@max_join_size").rows == [(2**64 - 1,)]
             assert db.execute("SHOW VARIABLES LIKE 'max_join_size'").rows == [("max_join_size", str(2**64 - 1))]
+
+
+def test_groups_by_a_column_of_an_outer_query() -> None:
+    with Sandbox(TASK) as db:
+        assert db.execute("SELECT (SELECT c.Team GROUP BY c.Team) FROM Clubs c").rows == [
+            ("Ajax",), ("FC Porto",), ("Unknown",),
+        ]  # fmt: skip
+        counted = "SELECT (SELECT COUNT(*) FROM Players p WHERE p.Team = c.Team GROUP BY c.Team) FROM Clubs c"
+        assert db.execute(counted).rows == [(2,), (2,), (None,)]
+        both = "SELECT (SELECT 1 FROM Players p GROUP BY CONCAT(p.Team, c.Team) LIMIT 1) FROM Clubs c"
+        assert db.execute(both).unsupported
+        before = db.state()
+        assert db.execute("DELETE FROM Clubs WHERE (SELECT 0 FROM Players p GROUP BY Clubs.Team LIMIT 1)").error is None
+        assert db.state() == before
