@@ -65,7 +65,7 @@ def test_refusals(sql: str, number: str) -> None:
 
 def test_settings_beyond_sqlites_integers() -> None:
     with Sandbox(TASK) as db:
-        for value in ("DEFAULT", "18446744073709551615", "~0"):
+        for value in ("DEFAULT", "18446744073709551615", "~0", "@@max_join_size"):
             assert db.execute(f"SET max_join_size = {value}").error is None
             assert db.execute("SELECT @@max_join_size").rows == [(2**64 - 1,)]
             assert db.execute("SHOW VARIABLES LIKE 'max_join_size'").rows == [("max_join_size", str(2**64 - 1))]

@@ -161,3 +161,28 @@ def test_an_assignment_in_where_is_made_row_by_row() -> None:
 def test_names_of_variables_may_be_quoted_or_reserved_words() -> None:
     assert session("SET @`a b` = 1, @'rank' = 2", "SELECT @'a b', @rank")[1] == [(1, 2)]
     assert column("SELECT @@`sql_auto_is_null`") == [0]
+
+
+@pytest.mark.parametrize(
+    ("name", "default", "other"),
+    [
+        ("sql_safe_updates", "0", "1"),
+        ("sql_select_limit", "DEFAULT", "1"),
+        ("transaction_read_only", "OFF", "ON"),
+        ("div_precision_increment", "4", "8"),
+        ("time_zone", "'SYSTEM'", "'+05:00'"),
+        ("cte_max_recursion_depth", "1000", "5"),
+    ],
+)
+def test_a_setting_without_its_effect_is_our_own_limit(name: str, default: str, other: str) -> None:
+    with Sandbox(TASK) as db:
+        assert db.execute(f"SET {name} = {default}").error is None
+        before = db.execute(f"SELECT @@{name}").rows
+        assert db.execute(f"SET {name} = {other}").unsupported
+        assert db.execute(f"SELECT @@{name}").rows == before
+
+
+def test_a_session_of_read_only_transactions_is_our_own_limit() -> None:
+    with Sandbox(TASK) as db:
+        assert db.execute("SET SESSION TRANSACTION READ ONLY").unsupported
+        assert db.execute("SET TRANSACTION READ WRITE, ISOLATION LEVEL READ COMMITTED").error is None
