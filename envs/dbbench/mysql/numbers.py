@@ -59,6 +59,14 @@ def decimal_of(text: str) -> Decimal:
     return value if value.adjusted() < MAX_DIGITS else LARGEST.copy_sign(value)
 
 
+def literal(digits: str) -> tuple[str, int]:
+    """A DECIMAL literal as text, and its scale."""
+    whole, _, fraction = digits.partition(".")
+    if len(whole.lstrip("0")) > MAX_DIGITS:
+        return f"{LARGEST}", 0
+    return ("0" if not whole else "") + digits.rstrip("."), len(fraction)
+
+
 def fixed(value: Decimal, scale: int) -> str:
     """`value` rounded half away from zero to `scale` digits, as text. Raises 1690 for one too large."""
     return _quantized(value, scale, ROUND_HALF_UP)

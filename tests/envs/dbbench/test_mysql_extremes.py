@@ -83,3 +83,18 @@ def test_groups_by_a_column_of_an_outer_query() -> None:
         before = db.state()
         assert db.execute("DELETE FROM Clubs WHERE (SELECT 0 FROM Players p GROUP BY Clubs.Team LIMIT 1)").error is None
         assert db.state() == before
+
+
+def test_orders_by_a_column_of_an_outer_query() -> None:
+    with Sandbox(TASK) as db:
+        assert db.execute("SELECT (SELECT c.Team ORDER BY c.Team LIMIT 1) FROM Clubs c").rows[0] == ("Ajax",)
+        derived = "SELECT (SELECT n FROM (SELECT 2 AS n UNION SELECT 1) d ORDER BY {} LIMIT 1) FROM Clubs c LIMIT 1"
+        assert db.execute(derived.format("c.Team, n")).rows == [(1,)]
+        assert db.execute(derived.format("CONCAT(c.Team, n)")).unsupported
+
+
+def test_subqueries_of_several_columns() -> None:
+    with Sandbox(TASK) as db:
+        for sql in ("(SELECT 1, 2) IN (SELECT 1, 2)", "(SELECT 1, 2) > ALL (SELECT 1, 2 UNION SELECT 3, 4)"):
+            assert db.execute(f"SELECT {sql}").unsupported
+        assert db.execute("SELECT (1, 2) IN (SELECT 1, 2)").rows == [(1,)]
