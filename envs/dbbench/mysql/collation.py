@@ -10,7 +10,7 @@ from functools import lru_cache
 
 from envs.dbbench.mysql.weights import Weights
 
-MAX_PATTERN = 10_000
+MAX_PATTERN = 2000
 """Characters of a pattern of LIKE: patterns stay in memory, and Python compiles long ones for seconds."""
 
 
@@ -61,7 +61,7 @@ def fold(text: str) -> str:
     return text.translate(_CLASSES)
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=128)
 def _like_parts(pattern: str, escape: str, binary: bool) -> tuple[tuple[re.Pattern[str] | str, ...], bool]:
     """The pieces between the `%`, and whether there is no `%` at all."""
     pieces: list[list[str]] = [[]]

@@ -45,3 +45,11 @@ def test_documents_contain_each_other_as_before() -> None:
               "[true, 1, [2]]": 1, "false": 0, "1.0": 1}  # fmt: skip
     with Sandbox(TASK) as db:
         assert {text: db.execute(f"SELECT JSON_CONTAINS({nested}, '{text}')").rows[0][0] for text in wanted} == wanted
+
+
+def test_long_patterns_and_paths_do_not_stay_in_memory() -> None:
+    with Sandbox(TASK) as db:
+        for i in range(3):
+            assert db.execute(f"SELECT 'b' LIKE CONCAT(REPEAT('%_a', 700), '{i}')").stopped == "time"
+            assert db.execute(f"SELECT JSON_EXTRACT('1', CONCAT('$', REPEAT('[0]', 400), '[{i}]'))").stopped == "size"
+        assert db.execute("SELECT REPEAT('ab', 900) LIKE REPEAT('_b', 900)").rows == [(1,)]
