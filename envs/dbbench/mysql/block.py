@@ -108,7 +108,8 @@ class Block:
     def _is_outer(self, key: str) -> bool:
         """Whether a key of GROUP BY or ORDER BY has columns of outer queries alone, and so one value. SQLite does not
         find such columns there: raises Unsupported where the query's own are in the same key."""
-        outer, block = set(), self.scope.parent
+        outer: set[str] = set()
+        block = self.scope.parent
         while block is not None:
             outer.update(source.sql_alias for source in block.sources)
             block = block.parent
