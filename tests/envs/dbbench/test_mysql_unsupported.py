@@ -36,6 +36,7 @@ from rollout.scripted import replay_policy
         "SELECT @@datadir",
         "SET sql_mode = 'ANSI_QUOTES'",
         "SELECT * FROM information_schema.routines",
+        "WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT 2 FROM n UNION ALL SELECT 3 FROM n) SELECT i FROM n",
         "WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL (SELECT i + 1 FROM n UNION ALL SELECT i FROM n)) SELECT 1 FROM n",
     ],
 )
