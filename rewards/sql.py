@@ -15,6 +15,7 @@ from envs.dbbench.env import ANSWER
 from envs.dbbench.grading import grade
 from envs.dbbench.sandbox import Sandbox
 from envs.dbbench.task import DBTask
+from envs.errors import InternalError
 from rollout.trajectory import Trajectory
 
 _BACKEND = "sqlite://"
@@ -30,7 +31,7 @@ def valid_sql(trajectory: Trajectory, task: DBTask) -> float:
     if not statements:
         return 0.0
     with Sandbox(task, backend=_BACKEND) as db:
-        good = sum(db.execute(sql).error is None and _names_a_table(sql, task) for sql in statements)
+        good = sum(_executes(db, sql) and _names_a_table(sql, task) for sql in statements)
     return good / len(statements)
 
 
@@ -99,11 +100,20 @@ def _rows(task: DBTask, statements: tuple[str, ...]) -> Counter[Hashable]:
     """Every row of every table after some statements; a group of episodes asks for the same start and gold."""
     with Sandbox(task, backend=_BACKEND) as db:
         for sql in statements:
-            db.execute(sql)
+            _executes(db, sql)
         rows: Counter[Hashable] = Counter()
         for table, cells in zip(task.tables, db.state() or (), strict=False):
             rows.update((table.name, *row) for row in cells)
     return rows
+
+
+def _executes(db: Sandbox, sql: str) -> bool:
+    """Whether a statement runs without an error. The episode may have run on another database, so that a failure of
+    this one's is not the episode's."""
+    try:
+        return db.execute(sql).error is None
+    except InternalError:
+        return False
 
 
 def _statements(trajectory: Trajectory) -> Iterable[str]:

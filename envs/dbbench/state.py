@@ -9,6 +9,8 @@ from envs.dbbench.sandbox import Sandbox
 from envs.dbbench.task import Cell, DBTask
 from envs.errors import DataError
 
+_DEADLINE = 30.0  # seconds for the task's own statement, however busy the machine is
+
 State = Sequence[Sequence[Sequence[Cell]]]
 """The rows of each table, tables in the task's order, rows in any."""
 
@@ -26,7 +28,7 @@ def gold_state(task: DBTask) -> State:
     Raises:
         DataError: the task has no gold statement, or one that fails: nothing but its hash is known.
     """
-    with Sandbox(task) as db:
+    with Sandbox(task, deadline=_DEADLINE) as db:
         reply = db.execute(task.gold_sql)
         state = db.state()
     if reply.error is not None or state is None:

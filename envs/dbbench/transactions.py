@@ -32,13 +32,14 @@ class Transactions:
             self._set_savepoint(name.lower())
         elif action in ("rollback to", "release"):
             self._end_savepoint(name, action == "rollback to")
+        elif action == "autocommit off" or (action == "autocommit on" and self._autocommit):
+            self._autocommit = action == "autocommit on"  # nothing is committed
         else:
             if action == "rollback" and "" in self._copies:
                 self._restore(self._copies[""])
             self._copies.clear()
             self._read_only = action == "begin read only"
-            if action.startswith("autocommit"):
-                self._autocommit = action == "autocommit on"
+            self._autocommit |= action == "autocommit on"
             if action.startswith("begin") or chain:
                 self._copies[""] = self._save()
 

@@ -14,6 +14,7 @@ from envs.dbbench.mysql import jsonvalues
 from envs.dbbench.mysql.collation import sort_key
 from envs.dbbench.mysql.errors import MySQLError
 from envs.dbbench.mysql.filesort import Sorting
+from envs.dbbench.mysql.numbers import CONTEXT
 from envs.dbbench.mysql.session import Session
 from envs.dbbench.mysql.strict import warn
 
@@ -48,12 +49,12 @@ class DecimalSum(Aggregate):
 
     def step(self, *cells: Any) -> None:
         if cells[0] is not None:
-            self.sum += Decimal(str(cells[0]))
+            self.sum = CONTEXT.add(self.sum, Decimal(str(cells[0])))
             self.count += 1
 
     def inverse(self, *cells: Any) -> None:
         if cells[0] is not None:
-            self.sum -= Decimal(str(cells[0]))
+            self.sum = CONTEXT.subtract(self.sum, Decimal(str(cells[0])))
             self.count -= 1
 
     def value(self) -> Any:
@@ -68,7 +69,7 @@ class DecimalAverage(DecimalSum):
             return None
         quotient = Fraction(self.sum) / self.count
         scaled = quotient * 10**32
-        return f"{Decimal(math.trunc(scaled)).scaleb(-32):f}"
+        return f"{Decimal(math.trunc(scaled)).scaleb(-32, CONTEXT):f}"
 
 
 class First(Aggregate):
@@ -126,9 +127,9 @@ class GroupConcat(Aggregate):
     def step(self, *cells: Any) -> None:
         if not self.settings:
             self.settings = json.loads(cells[0])
-        _, distinct, width, descending, kinds = self.settings
+        separator, distinct, width, descending, kinds = self.settings
         parts = cells[1 : 1 + width]
-        if None in parts or (not descending and self.size > self.most):
+        if None in parts or (not descending and self.size - len(separator) > self.most):
             return
         text = "".join(parts)
         if distinct:
@@ -137,7 +138,7 @@ class GroupConcat(Aggregate):
                 return
             self.seen.add(key)
         keys = [_order_key(cell, kind) for cell, kind in zip(cells[1 + width :], kinds, strict=True)]
-        self.size += len(text) + sum(len(key[1]) for key in keys if isinstance(key[1], str))
+        self.size += len(text) + len(separator) + sum(len(key[1]) for key in keys if isinstance(key[1], str))
         if self.size > MAX_GROUP_TEXT:
             raise MySQLError(1153)
         self.rows.append((text[: self.most + 1], keys))

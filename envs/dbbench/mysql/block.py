@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from envs.dbbench.mysql import grouping
 from envs.dbbench.mysql.budget import MAX_SQL
-from envs.dbbench.mysql.errors import MySQLError
+from envs.dbbench.mysql.errors import MySQLError, Unsupported
 from envs.dbbench.mysql.filesort import Sorting
 from envs.dbbench.mysql.scope import Scope
 from envs.dbbench.mysql.tree import (
@@ -48,9 +49,9 @@ class Block:
             return f"SELECT {outs} FROM ({self._body([], ', COUNT(*) AS n')})" + limit_sql(self.node)
         text = self._body([key.sql for key in self.keys], extra)
         order = [sort_key(value) + (" DESC" if item.descending else "") for value, item in self.order]
-        order += self._group_order()
-        if order:
-            text += " ORDER BY " + self.scope.finish(", ".join(order), self.grouped)
+        order = [self.scope.finish(key, self.grouped) for key in (*order, *self._group_order())]
+        if order := [key for key in order if not self._is_outer(key)]:
+            text += " ORDER BY " + ", ".join(order)
         return text + limit_sql(self.node)
 
     def unsorted(self) -> tuple[str, Sorting] | None:
@@ -96,11 +97,26 @@ class Block:
         text = f"{word} {self.scope.finish(', '.join(items), self.grouped)}{extra}{self.source}{self.where}"
         if keys:
             collated = [sort_key(key, sql) for key, sql in zip(self.keys, keys, strict=False)]
-            text += " GROUP BY " + self.scope.finish(", ".join(collated), False)
+            text += " GROUP BY " + ", ".join(
+                "'outer'" if self._is_outer(key) else key for key in (self.scope.finish(key, False) for key in collated)
+            )
         if self.having:
             # A block that aggregates without GROUP BY is one group.
             text += f" HAVING {self.scope.finish(self.having, self.grouped)}"
         return text
+
+    def _is_outer(self, key: str) -> bool:
+        """Whether a key of GROUP BY or ORDER BY has columns of outer queries alone, and so one value. SQLite does not
+        find such columns there: raises Unsupported where the query's own are in the same key."""
+        outer: set[str] = set()
+        block = self.scope.parent
+        while block is not None:
+            outer.update(source.sql_alias for source in block.sources)
+            block = block.parent
+        named = set(re.findall(r"\b(a\d+)\.", key)) if outer else set()
+        if named & outer and named - outer:
+            raise Unsupported("GROUP BY or ORDER BY with columns of the query and of an outer one in one expression")
+        return bool(named & outer)
 
     def _group_order(self) -> list[str]:
         """MySQL groups in a temporary table: groups come in the order of their first rows. Only where an aggregate

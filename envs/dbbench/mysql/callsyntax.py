@@ -147,7 +147,7 @@ class CallParser(TokenReader):
             return "CURRENT ROW"
         if self.key == "INTERVAL" or "." in self.token.text:
             raise Unsupported("a window's frame by an interval or a fraction")
-        distance = "UNBOUNDED" if self.accept("UNBOUNDED") else str(self.integer())
+        distance = "UNBOUNDED" if self.accept("UNBOUNDED") else str(min(self.integer(), 2**63 - 1))
         if self.key not in ("PRECEDING", "FOLLOWING"):
             self.fail()
         self.at += 1

@@ -30,10 +30,12 @@ from envs.dbbench.mysql.types import (
 
 
 def cast(value: Value, node: Cast, strict: bool = False) -> Value:
-    """CAST and CONVERT. Raises 1425 to 1427 for DECIMAL sizes that MySQL refuses. `strict`: see strict.py."""
+    """CAST and CONVERT. Raises 1425 to 1427 and 1439 for sizes that MySQL refuses. `strict`: see strict.py."""
     if node.type not in ("CHAR", "BINARY", "JSON") and number_of_literal(value) is not None:
         value = as_number(value)
     kind, source = node.type, value.type.kind
+    if kind in ("CHAR", "BINARY") and (node.precision or 0) >= 2**32:
+        raise MySQLError(1439, f"cast as {kind.lower()}", 2**32 - 1)
     if kind == "CHAR":
         text = as_text(value)
         sql = text if node.precision is None else f"m_cast_char({text}, {node.precision})"

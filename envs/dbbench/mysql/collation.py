@@ -10,6 +10,9 @@ from functools import lru_cache
 
 from envs.dbbench.mysql.weights import Weights
 
+MAX_PATTERN = 2000
+"""Characters of a pattern of LIKE: patterns stay in memory, and Python compiles long ones for seconds."""
+
 
 class _Classes(dict[int, int]):
     """Code point -> the code point that stands for all of its weights: LIKE compares character by character
@@ -58,7 +61,7 @@ def fold(text: str) -> str:
     return text.translate(_CLASSES)
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=128)
 def _like_parts(pattern: str, escape: str, binary: bool) -> tuple[tuple[re.Pattern[str] | str, ...], bool]:
     """The pieces between the `%`, and whether there is no `%` at all."""
     pieces: list[list[str]] = [[]]
@@ -91,9 +94,9 @@ def like(text: str, pattern: str, escape: str = "\\", binary: bool = False) -> b
 
     Raises TimeoutError where that product would take seconds.
     """
-    parts, exact = _like_parts(pattern, escape, binary)
-    if len(text) * len(pattern) > 200_000_000:
+    if len(text) * len(pattern) > 200_000_000 or len(pattern) > MAX_PATTERN:
         raise TimeoutError
+    parts, exact = _like_parts(pattern, escape, binary)
     folded = text if binary else fold(text)
     if exact:
         part = parts[0]

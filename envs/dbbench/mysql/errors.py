@@ -99,6 +99,7 @@ TEXTS: dict[int, tuple[str, str]] = {
         "--thread_stack=#' to specify a bigger stack.",
     ),
     1441: ("22008", "Datetime function: {} field overflow"),
+    1439: ("42000", "Display width out of range for column '{}' (max = {})"),
     1525: ("HY000", "Incorrect {} value: '{}'"),
     1582: ("42000", "Incorrect parameter count in the call to native function '{}'"),
     1583: ("42000", "Incorrect parameters in the call to native function '{}'"),
@@ -131,6 +132,18 @@ TEXTS: dict[int, tuple[str, str]] = {
     3158: ("22032", "JSON documents may not contain NULL member names."),
     3165: ("42000", "A path expression is not a path to a cell in an array."),
     3579: ("HY000", "Window name '{}' is not defined."),
+    3584: ("HY000", "Window '{}': frame start cannot be UNBOUNDED FOLLOWING."),
+    3585: ("HY000", "Window '{}': frame end cannot be UNBOUNDED PRECEDING."),
+    3586: ("HY000", "Window '{}': frame start or end is negative, NULL or of non-integral type"),
+    3587: (
+        "HY000",
+        "Window '{}' with RANGE N PRECEDING/FOLLOWING frame requires exactly one ORDER BY expression, of numeric or "
+        "temporal type",
+    ),
+    3588: (
+        "HY000",
+        "Window '{}' with RANGE frame has ORDER BY expression of datetime type. Only INTERVAL bound value allowed.",
+    ),
     3593: ("HY000", "You cannot use the window function '{}' in this context.'"),
     3577: ("HY000", "In recursive query block of Recursive Common Table Expression '{}', the recursive table must be "
            "referenced only once, and not in any subquery"),

@@ -7,6 +7,7 @@ import json
 from envs.dbbench.mysql import calls, datecalls, grouping, jsoncalls
 from envs.dbbench.mysql.budget import MAX_WINDOWS
 from envs.dbbench.mysql.errors import MySQLError, Unsupported
+from envs.dbbench.mysql.frames import check_frame, check_moving
 from envs.dbbench.mysql.functions import FUNCTIONS
 from envs.dbbench.mysql.handlers import HANDLERS
 from envs.dbbench.mysql.informationcalls import UNSUPPORTED
@@ -18,6 +19,7 @@ from envs.dbbench.mysql.tree import (
     Node,
     OrderItem,
     Star,
+    Variable,
     Window,
     descendants,
 )
@@ -28,6 +30,7 @@ from envs.dbbench.mysql.types import (
     TEXT,
     Value,
     as_count,
+    as_double,
     as_text,
     sort_key,
 )
@@ -152,6 +155,7 @@ class CallTranslator(Translator):
             raise MySQLError(1235, "<window function>(DISTINCT ..)")
         value = calls.aggregate(self, node, arguments)
         over = self._over(node, scope)
+        check_moving(node.name, self._window_parts(node.window or Window(), scope)[2])
         if value.sql.startswith("m_cut("):
             inner, _, digits = value.sql.removeprefix("m_cut(").rpartition(", ")
             return Value(f"m_cut({inner} {over}, {digits}", value.type)
@@ -162,6 +166,9 @@ class CallTranslator(Translator):
         least, most = _WINDOW_ARITY.get(node.name, (0, 0))
         if not least <= len(arguments) <= most:
             raise MySQLError(1582, node.name)
+        place = 0 if node.name == "NTILE" else 1
+        if place < len(arguments):
+            _check_count(node, arguments[place])
         cells = [as_count(a) if i == 1 or node.name == "NTILE" else a.sql for i, a in enumerate(arguments)]
         type_ = arguments[0].type if arguments and node.name != "NTILE" else _WINDOW_TYPES.get(node.name, INT)
         return Value(f"{node.name}({', '.join(cells)}) {self._over(node, scope)}", type_)
@@ -181,8 +188,18 @@ class CallTranslator(Translator):
         partition, order, frame = self._window_parts(window, scope)
         if partition:
             parts.append("PARTITION BY " + ", ".join(sort_key(self.scalar(item, scope)) for item in partition))
+        keys = [self.scalar(item.expression, scope) for item in order]
+        if frame:
+            check_frame(frame, window.name or "<unnamed window>", [key.type for key in keys])
         if order:
-            parts.append("ORDER BY " + ", ".join(self.order_key(item, scope) for item in order))
+            by_distance = frame.startswith("RANGE") and any(char.isdigit() for char in frame)
+            written = [as_double(key) if by_distance else sort_key(key) for key in keys]
+            parts.append(
+                "ORDER BY "
+                + ", ".join(
+                    f"{sql}{' DESC' if item.descending else ''}" for sql, item in zip(written, order, strict=True)
+                )
+            )
         if frame:
             parts.append(frame)
         scope.in_window = False
@@ -195,6 +212,15 @@ class CallTranslator(Translator):
         if named is None:
             raise MySQLError(3579, window.name)
         return (window.partition or named.partition, window.order or named.order, window.frame or named.frame)
+
+
+def _check_count(node: Call, value: Value) -> None:
+    """The number of NTILE, NTH_VALUE, LAG and LEAD has to be a literal. Error 1210 for another, or one out of range."""
+    if isinstance(node.arguments[0 if node.name == "NTILE" else 1], Variable):
+        raise Unsupported(f"{node.name} with a variable")
+    least = 0 if node.name in ("LAG", "LEAD") else 1
+    if not isinstance(value.literal, int) or value.literal < least:
+        raise MySQLError(1210, node.name.lower())
 
 
 def _unknown(name: str) -> bool:

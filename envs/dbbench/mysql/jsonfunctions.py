@@ -3,11 +3,13 @@ them (jsonvalues.py); jsoncalls.py makes that of every argument."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 from envs.dbbench.mysql.collation import like
 from envs.dbbench.mysql.errors import MySQLError
-from envs.dbbench.mysql.functions import function
+from envs.dbbench.mysql.functions import function as register
 from envs.dbbench.mysql.jsonpaths import Path, is_wild, matches, parse_path, path_text
 from envs.dbbench.mysql.jsonvalues import (
     contains,
@@ -21,7 +23,28 @@ from envs.dbbench.mysql.jsonvalues import (
     real_text,
     type_name,
 )
-from envs.dbbench.mysql.types import BINARY, DOUBLE, INT, JSON, TEXT
+from envs.dbbench.mysql.types import BINARY, DOUBLE, INT, JSON, TEXT, Type
+
+MAX_DOCUMENTS = 500_000
+"""Characters of a call's arguments together: a document takes fifty times its text in memory, and no clock stops it
+while it is read."""
+
+
+def function(names: str, takes: str, returns: Type, nulls: bool = False) -> Callable[[Callable[..., Any]], Any]:
+    """`functions.function`, for functions that answer 1153 to documents that are too long."""
+
+    def wrap(call: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(call)
+        def limited(*cells: Any) -> Any:
+            if sum(len(cell) for cell in cells if isinstance(cell, str)) > MAX_DOCUMENTS:
+                raise MySQLError(1153)
+            return call(*cells)
+
+        register(names, takes, returns, nulls)(limited)
+        return call
+
+    return wrap
+
 
 # --- between JSON and other types
 

@@ -10,9 +10,10 @@ from functools import lru_cache
 from typing import Any
 
 from envs.dbbench.mysql.errors import MySQLError
-from envs.dbbench.mysql.jsonvalues import key_order, quote
+from envs.dbbench.mysql.jsonvalues import Work, key_order, quote
 
 MAX_MATCHES = 100_000
+MAX_PATH = 1000  # characters
 _PLACE = r"last(?:\s*-\s*\d+)?|\d+"
 _CELL = re.compile(rf"\s*(?:(?P<any>\*)|(?P<low>{_PLACE})(?:\s+to\s+(?P<high>{_PLACE}))?)\s*\]")
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
@@ -46,7 +47,9 @@ Path = tuple[Leg, ...]
 
 @lru_cache(maxsize=512)
 def parse_path(text: str) -> Path:
-    """The legs of a path. Raises 3143 where it is none."""
+    """The legs of a path. Raises 3143 where it is none, 1153 for one longer than MAX_PATH: paths stay in memory."""
+    if len(text) > MAX_PATH:
+        raise MySQLError(1153)
     at = len(text) - len(text.lstrip())
     if not text.startswith("$", at):
         raise MySQLError(3143, at + 1)
@@ -117,14 +120,15 @@ def is_wild(path: Path) -> bool:
 
 
 def matches(document: Any, path: Path) -> list[Any]:
-    """What a path means in a document, each place once. Raises 1153 for more than MAX_MATCHES."""
-    found, at = [document], 0
+    """What a path means in a document, each place once. Raises 1153 for more than MAX_MATCHES, 3024 for more work."""
+    found, at, work = [document], 0, Work()
     while at < len(path):
         leg = path[at]
         following: list[Any] = []
         seen: set[int] = set()
         for node in found:
             for item in _step(node, leg):
+                work.spend(1)
                 if leg.kind == "below" and isinstance(item, dict | list):
                     if id(item) in seen:
                         continue

@@ -15,10 +15,25 @@ from envs.dbbench.mysql.errors import MySQLError
 from envs.dbbench.mysql.numbers import double_of, double_text
 
 MAX_NESTING = 100
+MAX_WORK = 500_000
+"""Elements that one call may look at: what is compared or found several times is counted each time."""
 _SPACE = re.compile(r"[ \t\n\r]*")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)")
 _ESCAPES = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _TO_ESCAPE = re.compile(r'["\\\x00-\x1f]')
+
+
+class Work:
+    """How many elements a call may still look at: no clock stops it meanwhile."""
+
+    def __init__(self) -> None:
+        self.left = MAX_WORK
+
+    def spend(self, elements: int) -> None:
+        """Raises 3024 when all are spent."""
+        self.left -= elements
+        if self.left < 0:
+            raise MySQLError(3024)
 
 
 class Real(float):
@@ -131,19 +146,31 @@ def _number_key(number: float) -> str:
 
 def contains(target: Any, candidate: Any) -> bool:
     """JSON_CONTAINS: an array contains what each of the candidate's elements is found in."""
+    return _contains(target, candidate, Work())
+
+
+def _contains(target: Any, candidate: Any, work: Work) -> bool:
     if isinstance(target, dict):
         return isinstance(candidate, dict) and all(
-            key in target and contains(target[key], value) for key, value in candidate.items()
+            key in target and _contains(target[key], value, work) for key, value in candidate.items()
         )
     if isinstance(target, list):
+        work.spend(1 + len(target))
         wanted = candidate if isinstance(candidate, list) else [candidate]
-        return all(any(_found_in(item, value) for item in target) for value in wanted)
+        scalars = {key(item) for item in target if not isinstance(item, dict | list)}
+        nested = [item for item in target if isinstance(item, dict | list)]
+        return all(
+            any(_found_in(item, value, work) for item in nested)
+            if isinstance(value, dict | list)
+            else key(value) in scalars
+            for value in wanted
+        )
     return key(target) == key(candidate)
 
 
-def _found_in(item: Any, value: Any) -> bool:
-    both_scalar = not isinstance(item, dict | list)
-    return key(item) == key(value) if both_scalar or type(item) is not type(value) else contains(item, value)
+def _found_in(item: Any, value: Any, work: Work) -> bool:
+    work.spend(1)
+    return type(item) is type(value) and _contains(item, value, work)
 
 
 def key_order(key: str) -> tuple[int, bytes]:
@@ -160,7 +187,7 @@ def _is_word(document: Any) -> bool:
 
 def _integer(digits: str) -> int | Real:
     number = int(digits[:25])
-    return number if len(digits) <= 20 and -(2**63) <= number < 2**64 else Real(real_text(float(digits)))
+    return number if len(digits) <= 20 and -(2**63) <= number < 2**64 else _real(digits)
 
 
 def _real(digits: str) -> Real:

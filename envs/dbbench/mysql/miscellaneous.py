@@ -13,6 +13,7 @@ from envs.dbbench.mysql.strict import warn
 from envs.dbbench.mysql.types import INT, RAW, TEXT
 
 _UUID = re.compile(r"\{?[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}\}?", re.IGNORECASE)
+_BYTE = re.compile(r"0*[0-9]{1,3}")
 _NODE = uuid.uuid4().int >> 80 | 1 << 40  # no address of this machine's
 
 
@@ -23,10 +24,10 @@ def new_uuid() -> str:
 @function("INET_ATON", "t", INT)
 def inet_aton(text: str) -> int | None:
     parts = text.split(".")
-    if not 1 <= len(parts) <= 4 or not all(part.isdigit() and int(part[:4]) < 256 for part in parts):
+    if not 1 <= len(parts) <= 4 or not all(_BYTE.fullmatch(part) and int(part[-3:]) < 256 for part in parts):
         warn(1411, "string", f"'{text}'", "inet_aton")
         return None
-    *high, low = map(int, parts)
+    *high, low = (int(part[-3:]) for part in parts)
     return sum(part << 8 * (3 - i) for i, part in enumerate(high)) + low
 
 

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import math
 import re
-from decimal import ROUND_DOWN, ROUND_HALF_UP, Context, Decimal, localcontext
+from decimal import ROUND_DOWN, ROUND_HALF_UP, Context, Decimal, InvalidOperation, localcontext
+
+from envs.dbbench.mysql.errors import MySQLError
 
 MAX_SCALE = 30
-_CONTEXT = Context(prec=120, rounding=ROUND_HALF_UP)
+MAX_DIGITS = 81
+"""Before the point of a DECIMAL that is computed with; a number with more is LARGEST, as the server reads it."""
+LARGEST = Decimal("9" * 65)
+CONTEXT = Context(prec=120, rounding=ROUND_HALF_UP)
 _PREFIX = re.compile(r"[ \t\n\r\v\f]*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)")
 _INTEGER = re.compile(r"[ \t\n\r\v\f]*([+-]?\d+)", re.ASCII)
 
@@ -45,28 +50,44 @@ def decimal_of(text: str) -> Decimal:
     match = _PREFIX.match(text[:400])
     if match is None:
         return Decimal(0)
-    value = Decimal(match.group(1))
-    return value if abs(value.adjusted()) < 200 else Decimal(0)
+    digits, _, exponent = match.group(1).lower().partition("e")
+    if len(exponent) > 6:
+        exponent = "-99999" if exponent.startswith("-") else "99999"
+    value = Decimal(f"{digits}e{exponent or 0}")
+    if not value or value.adjusted() < -200:
+        return Decimal(0)
+    return value if value.adjusted() < MAX_DIGITS else LARGEST.copy_sign(value)
+
+
+def literal(digits: str) -> tuple[str, int]:
+    """A DECIMAL literal as text, and its scale."""
+    whole, _, fraction = digits.partition(".")
+    if len(whole.lstrip("0")) > MAX_DIGITS:
+        return f"{LARGEST}", 0
+    return ("0" if not whole else "") + digits.rstrip("."), len(fraction)
 
 
 def fixed(value: Decimal, scale: int) -> str:
-    """`value` rounded half away from zero to `scale` digits, as text."""
-    with localcontext(_CONTEXT):
-        rounded = value.quantize(Decimal(1).scaleb(-scale))
-        if not rounded:
-            rounded = abs(rounded)
-        return f"{rounded:f}"
+    """`value` rounded half away from zero to `scale` digits, as text. Raises 1690 for one too large."""
+    return _quantized(value, scale, ROUND_HALF_UP)
 
 
 def truncated(value: Decimal, scale: int) -> str:
-    with localcontext(_CONTEXT):
-        cut = value.quantize(Decimal(1).scaleb(-scale), rounding=ROUND_DOWN)
-        return f"{cut or abs(cut):f}"
+    return _quantized(value, scale, ROUND_DOWN)
+
+
+def _quantized(value: Decimal, scale: int, rounding: str) -> str:
+    with localcontext(CONTEXT):
+        try:
+            result = value.quantize(Decimal(1).scaleb(-scale), rounding=rounding)
+        except InvalidOperation:
+            raise MySQLError(1690, "DECIMAL", "expression") from None
+        return f"{result or abs(result):f}"
 
 
 def arithmetic(operator: str, left: Decimal, right: Decimal, scale: int) -> str | None:
     """A DECIMAL operation to `scale` digits; None for a division by zero."""
-    with localcontext(_CONTEXT):
+    with localcontext(CONTEXT):
         if operator in ("/", "%", "div") and not right:
             return None
         if operator == "+":

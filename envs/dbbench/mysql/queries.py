@@ -256,7 +256,8 @@ class QueryTranslator(CallTranslator):
         return output
 
     def _recursive(self, name: str, columns: list[str] | None, query: SetOperation) -> Output:
-        if not isinstance(query.right, Select):
+        several = isinstance(query.left, SetOperation) and _refers(query.left.right, name)
+        if several or not isinstance(query.right, Select):
             raise Unsupported("a recursive part of several query blocks")
         seed = self.query(query.left, None)
         names = _renamed(seed, columns)

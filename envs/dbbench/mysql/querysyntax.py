@@ -45,6 +45,8 @@ class QueryParser(ExpressionParser):
             tables = [self._common_table()]
             while self.accept(","):
                 tables.append(self._common_table())
+            if self.key in ("UPDATE", "DELETE"):
+                raise Unsupported(f"WITH before {self.key}")
             query: Query = With(tables, recursive, self._ordered(self._union()))
         else:
             query = self._ordered(self._union())

@@ -240,7 +240,7 @@ def text_key(text: str) -> str:
 
 
 def decimal_key(text: str) -> str:
-    return f"{int(Decimal(text).scaleb(30)) + 10**100:0101d}"
+    return f"{int(Decimal(text).scaleb(30, numbers.CONTEXT)) + 10**112:0113d}"
 
 
 def check_depth(depth: int) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from envs.dbbench.mysql.errors import MySQLError
+from envs.dbbench.mysql.errors import MySQLError, Unsupported
 from envs.dbbench.mysql.tree import Literal, Node, SetStatement, Setting, Variable
 
 if TYPE_CHECKING:
@@ -73,7 +73,9 @@ def _names(reader: QueryParser) -> list[Setting]:
 def _transaction(reader: QueryParser) -> list[Setting]:
     """SET TRANSACTION: one session at a time has nothing to isolate from."""
     while True:
-        if reader.accept("READ", "ONLY") or reader.accept("READ", "WRITE"):
+        if reader.accept("READ", "ONLY"):
+            raise Unsupported("SET TRANSACTION READ ONLY")
+        if reader.accept("READ", "WRITE"):
             pass
         else:
             reader.expect("ISOLATION", "LEVEL")

@@ -225,6 +225,15 @@ _TRADITIONAL = ("STRICT_TRANS_TABLES,STRICT_ALL_TABLES,NO_ZERO_IN_DATE,NO_ZERO_D
                 "TRADITIONAL,NO_ENGINE_SUBSTITUTION")  # fmt: skip
 
 
+# Variables that change what statements do or answer, and here do not.
+_FIXED = frozenset(
+    """
+    collation_connection completion_type cte_max_recursion_depth default_week_format div_precision_increment
+    lc_time_names max_join_size sql_auto_is_null sql_safe_updates sql_select_limit time_zone transaction_read_only
+    """.split()  # noqa: SIM905
+)
+
+
 def system_variable(name: str) -> SystemVariable:
     """A variable by its name. Raises 1193 for one that MySQL does not have."""
     found = SYSTEM_VARIABLES.get(name.lower())
@@ -271,9 +280,17 @@ def check_settable(name: str, scope: str) -> SystemVariable:
 
 
 def setting(name: str, variable: SystemVariable, value: Cell) -> Cell:
-    """The value as the variable keeps it. Raises 1231 and 1232 for one that it does not take."""
+    """The value as the variable keeps it. Raises 1231 and 1232 for one that it does not take, Unsupported for one that
+    would have an effect that this layer does not have."""
     if name.lower() == "sql_mode":
         return _sql_mode(value)
+    kept = _kept(name, variable, value)
+    if name.lower() in _FIXED and str(kept).lower() != str(variable.value).lower():
+        raise Unsupported(f"the system variable {name} with another value than {variable.value}")
+    return kept
+
+
+def _kept(name: str, variable: SystemVariable, value: Cell) -> Cell:
     if variable.kind == "switch":
         switched = {"on": 1, "true": 1, "1": 1, "off": 0, "false": 0, "0": 0}.get(str(value).lower())
         if switched is None:

@@ -123,9 +123,10 @@ def _separated_fields(text: str) -> tuple[list[int], list[int], int] | None:
     while at < len(text) and len(fields) < 7 and "0" <= text[at] <= "9":
         part = re.compile(r"[0-9]{1,6}" if len(fields) == 6 else r"[0-9]+").match(text, at)
         assert part is not None
-        if len(part.group()) > 6 and int(part.group()[:30]) > 999_999:
+        digits = part.group().lstrip("0") or "0"
+        if len(digits) > 6:
             return None
-        fields.append(int(part.group()))
+        fields.append(int(digits))
         widths.append(len(part.group()))
         at = part.end()
         if len(fields) == 3 and text[at : at + 1] == "T":
@@ -232,11 +233,14 @@ _INTERVAL_PARTS = {
 _MICROS = {"f": 1, "s": 1_000_000, "m": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000}
 
 
+_FAR = 1e18  # of any unit: beyond the calendar
+
+
 def _interval_parts(amount: str, unit: str) -> tuple[int, int]:
     """(months, microseconds) of an interval."""
     if unit in _INTERVAL_PARTS:
         names = _INTERVAL_PARTS[unit]
-        numbers = [int(n) for n in re.findall(r"\d+", amount)][-len(names) :]
+        numbers = [int(n[:18]) for n in re.findall(r"\d+", amount)][-len(names) :]
         sign = -1 if amount.strip().startswith("-") else 1
         values = dict(zip(names[-len(numbers) :] if numbers else (), numbers, strict=False))
         months = 12 * values.get("Y", 0) + values.get("M", 0)
@@ -244,6 +248,7 @@ def _interval_parts(amount: str, unit: str) -> tuple[int, int]:
     match = re.match(r"\s*[-+]?\d*(\.\d+)?", amount)
     digits = match.group().strip() if match else ""
     number = float(digits) if re.search(r"\d", digits) else 0.0
+    number = max(min(number, _FAR), -_FAR)
     if unit == "SECOND":
         return 0, round(number * 1_000_000)
     whole = int(number + (0.5 if number >= 0 else -0.5)) if match and match.group(1) else int(number)

@@ -82,13 +82,17 @@ def space(count: int) -> str | None:
     return " " * max(count, 0) if count <= MAX_TEXT else None
 
 
+def _padding(pad: str, length: int) -> str:
+    return (pad * (length // len(pad) + 1))[:length] if pad else ""
+
+
 @function("LPAD", "tit", TEXT)
 def lpad(text: str, length: int, pad: str) -> str | None:
     if not 0 <= length <= MAX_TEXT:
         return None
     if len(text) >= length:
         return text[:length]
-    return (pad * length)[: length - len(text)] + text
+    return _padding(pad, length - len(text)) + text
 
 
 @function("RPAD", "tit", TEXT)
@@ -97,7 +101,7 @@ def rpad(text: str, length: int, pad: str) -> str | None:
         return None
     if len(text) >= length:
         return text[:length]
-    return text + (pad * length)[: length - len(text)]
+    return text + _padding(pad, length - len(text))
 
 
 def _strip(text: str, what: str, start: bool, end: bool) -> str:

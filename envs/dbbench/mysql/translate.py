@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from envs.dbbench.mysql import calls, operators, variables
 from envs.dbbench.mysql.budget import Budget
 from envs.dbbench.mysql.casts import cast
-from envs.dbbench.mysql.errors import MySQLError
+from envs.dbbench.mysql.errors import MySQLError, Unsupported
 from envs.dbbench.mysql.functions import FUNCTIONS
+from envs.dbbench.mysql.numbers import literal
 from envs.dbbench.mysql.printing import printed
 from envs.dbbench.mysql.scope import Binding, Schema, Scope
 from envs.dbbench.mysql.session import Session
@@ -139,8 +140,7 @@ class Translator:
         if node.kind == "double":
             return Value(self.param(float(node.value)), DOUBLE, float(node.value), True, constant=True)
         if node.kind == "decimal":
-            scale = len(node.value.partition(".")[2])
-            text = ("0" if node.value.startswith(".") else "") + node.value.rstrip(".")
+            text, scale = literal(node.value)
             return Value(self.param(text), decimal(scale), constant=True)
         return self._temporal_literal(node)
 
@@ -252,8 +252,10 @@ class Translator:
         if isinstance(left, Row) or any(isinstance(other, Row) for other in rest):
             return Value(self._row_comparison(node, scope), INT)
         value = self.value(left, scope)
-        if value.columns != 1 and not (rest and isinstance(rest[0], Subquery)):
+        if value.columns != 1 and not (rest and isinstance(rest[0], Subquery) and rest[0].test):
             raise MySQLError(1241, 1)
+        if value.columns != 1:
+            raise Unsupported("a subquery of several columns on the left of IN, ANY or ALL")
         if rest and isinstance(rest[0], Subquery) and rest[0].test:
             return Value(self._quantified(node, value, rest[0], scope), INT)
         others = [self.scalar(other, scope) for other in rest]

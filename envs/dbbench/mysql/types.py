@@ -7,6 +7,7 @@ DECIMAL as text with the scale's digits, dates and times as text in MySQL's form
 from __future__ import annotations
 
 import datetime
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
@@ -15,6 +16,7 @@ from envs.dbbench.mysql.errors import MySQLError
 from envs.dbbench.mysql.numbers import fixed, is_double, is_integer
 
 NOT_FIXED = 31
+_PLACE = re.compile(r"[-+(]*\d+\)*")  # what SQLite takes for a column's place in GROUP BY and ORDER BY
 NUMERIC = frozenset({"int", "uint", "decimal", "double", "float"})
 TEMPORAL = frozenset({"date", "datetime", "time"})
 
@@ -344,4 +346,6 @@ def sort_key(value: Value, sql: str | None = None) -> str:
         return f"m_json_key({sql})"
     if value.type.kind == "text" and not value.type.binary:
         return f"m_text_key({sql})"
-    return f"m_decimal_key({sql})" if value.type.kind == "decimal" else sql
+    if value.type.kind == "decimal":
+        return f"m_decimal_key({sql})"
+    return f"CAST({sql} AS INTEGER)" if _PLACE.fullmatch(sql) else sql

@@ -28,7 +28,11 @@ class Target:
 
     def check(self, cell: Cell) -> Cell:
         """The value as it will be kept. Raises MySQLError for one that the setting does not take."""
-        return setting(self.name, system_variable(self.name), cell) if self.system else cell
+        if not self.system:
+            return cell
+        if self.type == UINT and isinstance(cell, str):
+            cell = int(cell)
+        return setting(self.name, system_variable(self.name), cell)
 
 
 def assign(session: Session, targets: tuple[Target, ...], rows: list[tuple[Cell, ...]]) -> None:
@@ -50,12 +54,7 @@ def read(t: Translator, node: Variable) -> Value:
         type_ = t.session.type_of(node.name)
         return Value(f"m_variable({t.param(node.name)}, '{type_.kind}')", type_)
     _, cell = current(t.session, node.name, node.scope)
-    if cell is None:
-        return Value("NULL", TEXT, constant=True)
-    if isinstance(cell, int):
-        shown = f"{cell:020d}" if cell >= 2**63 else cell
-        return Value(t.param(shown), UINT if cell >= 2**63 else INT, constant=True)
-    return Value(t.param(str(cell)), TEXT, constant=True)
+    return _constant(t, cell)
 
 
 def assignment(t: Translator, node: Assignment, scope: Scope) -> Value:
@@ -96,9 +95,7 @@ def set_sql(t: QueryTranslator, node: SetStatement) -> tuple[str, tuple[Target, 
         name = item.variable.name
         if item.variable.system:
             variable = check_settable(name, item.variable.scope)
-            value = Value(_default(t, variable.value), INT if isinstance(variable.value, int) else TEXT)
-            if item.value is not None:
-                value = t.scalar(item.value, scope)
+            value = _constant(t, variable.value) if item.value is None else t.scalar(item.value, scope)
             cells.append(value.sql if value.type.integer else as_text(value))
             targets.append(Target(name, value.type, system=True))
         else:
@@ -120,5 +117,10 @@ def _cell(value: Value, type_: Type) -> str:
     return as_text(value) if type_.kind == "text" and value.type.kind != "null" else value.sql
 
 
-def _default(t: Translator, value: Cell) -> str:
-    return "NULL" if value is None else t.param(value)
+def _constant(t: Translator, cell: Cell) -> Value:
+    if cell is None:
+        return Value("NULL", TEXT, constant=True)
+    if isinstance(cell, int):
+        shown = f"{cell:020d}" if cell >= 2**63 else cell
+        return Value(t.param(shown), UINT if cell >= 2**63 else INT, constant=True)
+    return Value(t.param(str(cell)), TEXT, constant=True)

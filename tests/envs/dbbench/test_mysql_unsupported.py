@@ -21,6 +21,8 @@ from rollout.scripted import replay_policy
     [
         "SELECT * FROM JSON_TABLE('[1]', '$[*]' COLUMNS (a INT PATH '$')) j",
         "SELECT * FROM Clubs c, LATERAL (SELECT Name FROM Players p WHERE p.Team = c.Team) d",
+        "WITH x AS (SELECT 'Ajax' AS t) UPDATE Clubs SET City = 'q' WHERE Team IN (SELECT t FROM x)",
+        "WITH x AS (SELECT 'Ajax' AS t) DELETE FROM Clubs WHERE Team IN (SELECT t FROM x)",
         "SELECT SLEEP(9)",
         "SELECT GET_LOCK('a', 1)",
         "SELECT SUM(Goals) OVER (ORDER BY Born RANGE INTERVAL 1 DAY PRECEDING) FROM Players",
@@ -34,6 +36,7 @@ from rollout.scripted import replay_policy
         "SELECT @@datadir",
         "SET sql_mode = 'ANSI_QUOTES'",
         "SELECT * FROM information_schema.routines",
+        "WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT 2 FROM n UNION ALL SELECT 3 FROM n) SELECT i FROM n",
         "WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL (SELECT i + 1 FROM n UNION ALL SELECT i FROM n)) SELECT 1 FROM n",
     ],
 )

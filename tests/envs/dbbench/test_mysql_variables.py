@@ -179,3 +179,28 @@ def test_a_statement_is_prepared_from_a_variable_and_run_with_parameters() -> No
     assert found[6] == "1243 (HY000): Unknown prepared statement handler (s) given to EXECUTE"
     assert session("PREPARE s FROM @nothing")[0].startswith("1064 (42000)")
     assert session("PREPARE s FROM 'SELECT nosuch FROM Clubs'")[0].startswith("1054 (42S22)")
+
+
+@pytest.mark.parametrize(
+    ("name", "default", "other"),
+    [
+        ("sql_safe_updates", "0", "1"),
+        ("sql_select_limit", "DEFAULT", "1"),
+        ("transaction_read_only", "OFF", "ON"),
+        ("div_precision_increment", "4", "8"),
+        ("time_zone", "'SYSTEM'", "'+05:00'"),
+        ("cte_max_recursion_depth", "1000", "5"),
+    ],
+)
+def test_a_setting_without_its_effect_is_our_own_limit(name: str, default: str, other: str) -> None:
+    with Sandbox(TASK) as db:
+        assert db.execute(f"SET {name} = {default}").error is None
+        before = db.execute(f"SELECT @@{name}").rows
+        assert db.execute(f"SET {name} = {other}").unsupported
+        assert db.execute(f"SELECT @@{name}").rows == before
+
+
+def test_a_session_of_read_only_transactions_is_our_own_limit() -> None:
+    with Sandbox(TASK) as db:
+        assert db.execute("SET SESSION TRANSACTION READ ONLY").unsupported
+        assert db.execute("SET TRANSACTION READ WRITE, ISOLATION LEVEL READ COMMITTED").error is None

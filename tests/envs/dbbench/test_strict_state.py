@@ -108,7 +108,7 @@ def test_strict_passes_exactly_the_mutations_of_the_gold_that_leave_its_rows(kin
     task = generate_task(seed=11, task_type=kind, difficulty=4, n_tables=2)
     gold = ordered(gold_state(task))
     passed = fooled = 0
-    with Sandbox(task) as db:
+    with Sandbox(task, deadline=30.0) as db:
         for _ in range(MUTATIONS):
             db.reset()
             twin = Twin(task, db, rng)
@@ -132,7 +132,7 @@ def test_cells_joined_by_commas_solve_no_generated_insert() -> None:
         new = [row for row in gold_state(task)[0] if row not in table.rows]
         assert len(new) == 1
         pasted = ",".join(cell for cell in new[0] if cell is not None)
-        with Sandbox(task) as db:
+        with Sandbox(task, deadline=30.0) as db:
             reply = db.execute(f"INSERT INTO {name(table.name)} ({name(table.columns[0])}) VALUES ({text(pasted)})")
             assert reply.error is None
             assert combined_hash(db.state() or ()) == task.answer_hash
@@ -145,7 +145,7 @@ def test_every_row_of_a_long_table_counts() -> None:
     task = replace(task, answer_hash=combined_hash(gold_state(task)))
     solved = []
     for sql in ("SELECT 1", task.gold_sql, "DELETE FROM t WHERE a = '8'"):
-        with Sandbox(task) as db:
+        with Sandbox(task, deadline=30.0) as db:
             db.execute(sql)
             solved.append(verdict(task, [], db.state(), "strict"))
     assert solved == [False, True, False]
