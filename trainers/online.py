@@ -54,6 +54,7 @@ def train_online(session: Session) -> None:
         )
         try:
             trainer.train(resume_from_checkpoint=str(last[0]) if last else None)
+            session.stop.check()
         except _Over:
             pass
         except Exception:
@@ -61,8 +62,6 @@ def train_online(session: Session) -> None:
             raise
         finally:
             del trainer, loop.trainer
-    if not session.over:
-        session.stop.check()
 
 
 def arguments(config: TrainConfig, folder: str) -> GRPOConfig:
@@ -208,9 +207,9 @@ class _Loop(TrainerCallback):
         session.finish(played, None)
         if assess(session):
             self._save()
+        session.stop.check()
         if session.over:
             raise _Over
-        session.stop.check()
 
     def _batch(self, groups: list[Group]) -> Batch:
         config = self._session.config

@@ -52,9 +52,9 @@ def train_rounds(session: Session) -> None:
         session.load(last[0])
     settle(session)
     while not session.over:
-        session.stop.check()
         weights = _Weights(session)
         try:
+            session.stop.check()
             played = session.play() if session.config.source is None else _stored(session)
             with session.timed("train"):
                 own = [] if session.config.source else sample_rows(played.episodes)
@@ -71,6 +71,7 @@ def train_rounds(session: Session) -> None:
         except Exception:
             weights.keep()
             raise
+    session.stop.check()
 
 
 class _Weights:
