@@ -38,12 +38,13 @@ def train_online(session: Session) -> None:
         TrainingError: if no episode could be scored, or training has diverged.
     """
     last = session.checkpoints.last()
-    settle(session)
     if session.over:
+        settle(session)
         return
     loop = _Loop(session)
     # What accelerate does to the model's forward pass must not change how it is scored afterwards.
     with lent(session.model):
+        # Before a checkpoint is loaded: the reference of the KL term is the model as the run began with it.
         loop.trainer = trainer = EpisodeGRPOTrainer(
             session.model,
             session.tokenizer,
@@ -53,6 +54,7 @@ def train_online(session: Session) -> None:
             callbacks=[loop.guard, loop],
         )
         try:
+            settle(session)
             trainer.train(resume_from_checkpoint=str(last[0]) if last else None)
             session.stop.check()
         except _Over:
