@@ -8,6 +8,7 @@ from pathlib import Path
 import yaml
 
 from configs import TrainConfig, as_yaml, read_yaml
+from configs.secrets import masked
 from rollout.files import atomic_file
 from rollout.resume import ResumeError, check_resumable
 from rollout.store import StoreError
@@ -42,9 +43,10 @@ def check_folder(config: TrainConfig, folder: Path) -> None:
     if not begun:
         remedy = "Choose another with -o."
         raise ResumeError("the folder holds episodes but no config.yaml", where=folder, remedy=remedy)
-    now = yaml.safe_load(as_yaml(config))
+    # Whether a password is typed or named is no difference: it is not stored.
+    now = masked(yaml.safe_load(as_yaml(config)), names=True)
     # What the version that began the run did not know was done as it is by default.
-    before = {**yaml.safe_load(as_yaml(TrainConfig())), **read_yaml(file)}
+    before = masked({**yaml.safe_load(as_yaml(TrainConfig())), **read_yaml(file)}, names=True)
     changed = [name for name in sorted({*before, *now} - {*_MAY_CHANGE}) if before.get(name) != now.get(name)]
     if changed:
         shown = "; ".join(f"{name}: {before.get(name)!r} there, {now.get(name)!r} now" for name in changed)
