@@ -9,7 +9,7 @@ import yaml
 
 from configs import TrainConfig, as_yaml, read_yaml
 from configs.secrets import masked
-from rollout.files import atomic_file
+from rollout.files import atomic_file, make_run_folder
 from rollout.resume import ResumeError, check_resumable
 from rollout.store import StoreError
 
@@ -61,6 +61,7 @@ def claim(config: TrainConfig, folder: Path) -> None:
         StoreError: if it cannot be written to.
     """
     if not config.resume:
+        make_run_folder(folder)
         with atomic_file(folder / "config.yaml") as opened:
             os.fchmod(opened.fileno(), 0o600)  # also in a folder that others may read
             opened.write(as_yaml(config).encode())

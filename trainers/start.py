@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rollout.files import make_run_folder
 from rollout.loading import load_tokenizer
 
 ADAPTER = "adapter_config.json"
@@ -62,6 +63,7 @@ def find_start(path: str, folder: Path, *, keep_adapter: bool, resume: bool) -> 
         return _stored(folder / "base")
     if settings is None or begun:
         return Start(path)
+    make_run_folder(folder)
     base, part = folder / "base", folder / "base.part"
     for left in (base, part):
         shutil.rmtree(left, ignore_errors=True)
