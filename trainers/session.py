@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from configs import TrainConfig
+from configs.common import thinking
 from envs import TextEnv
 from rollout.engine import EngineError
 from rollout.host import describe
@@ -104,7 +105,8 @@ class Session:
             played = self.generation.play()
             run_sync(self.rest())
         if self.config.smoke:
-            played = with_demonstrations(played, self.tokenizer, self.rollouts.stage.protocol)
+            talk, thinks = self.rollouts.stage.protocol, thinking(self.config.enable_thinking)
+            played = with_demonstrations(played, self.tokenizer, talk, thinks)
         self.display.phase("train")
         return played
 
