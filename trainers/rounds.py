@@ -58,7 +58,7 @@ def train_rounds(session: Session) -> None:
             played = session.play() if session.config.source is None else _stored(session)
             with session.timed("train"):
                 own = [] if session.config.source else sample_rows(played.episodes)
-                movement = Movement(session.model, own, session.config.temperature or 1.0)
+                movement = Movement(session.model, own, session.config.temperature)
                 learned = _LEARN[session.config.algo](session, played.episodes)
                 if learned is not None:
                     learned["kl_update"] = movement.kl()
