@@ -30,7 +30,7 @@ from trainers.checkpoints import Checkpoints, load_weights
 from trainers.demonstrations import with_demonstrations
 from trainers.display import TrainingDisplay
 from trainers.divergence import Watchdog
-from trainers.errors import TrainingError
+from trainers.errors import TrainingError, smaller_updates
 from trainers.generation import Generation, Played
 from trainers.journal import Journal
 from trainers.measures import measures
@@ -188,7 +188,7 @@ class Session:
             raise TrainingError(
                 "training has diverged: the weights are not finite",
                 where=f"iteration {self.standing.iteration}",
-                remedy="Begin another run with a lower --learning-rate or a smaller --max-grad-norm.",
+                remedy=smaller_updates(),
             )
 
     @property
