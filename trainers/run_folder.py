@@ -36,8 +36,7 @@ def check_folder(config: TrainConfig, folder: Path) -> None:
     if config.resume:
         check_resumable(folder)
     elif begun or other:
-        remedy = "Add --resume to go on, or choose another with -o."
-        raise ResumeError("the folder holds a run", where=folder, remedy=remedy)
+        raise _holds_run(folder)
     else:
         return
     if not begun:
@@ -58,10 +57,20 @@ def claim(config: TrainConfig, folder: Path) -> None:
     """Write the options into the folder of a run that begins.
 
     Raises:
+        ResumeError: if another process has begun a run there meanwhile.
         StoreError: if it cannot be written to.
     """
-    if not config.resume:
-        make_run_folder(folder)
-        with atomic_file(folder / "config.yaml") as opened:
-            os.fchmod(opened.fileno(), 0o600)  # also in a folder that others may read
-            opened.write(as_yaml(config).encode())
+    if config.resume:
+        return
+    file = folder / "config.yaml"
+    if file.exists():
+        raise _holds_run(folder)
+    make_run_folder(folder)
+    with atomic_file(file) as opened:
+        os.fchmod(opened.fileno(), 0o600)  # also in a folder that others may read
+        opened.write(as_yaml(config).encode())
+
+
+def _holds_run(folder: Path) -> ResumeError:
+    remedy = "Add --resume to go on, or choose another with -o."
+    return ResumeError("the folder holds a run", where=folder, remedy=remedy)

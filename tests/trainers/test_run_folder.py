@@ -25,6 +25,14 @@ def test_a_password_may_be_typed_or_named_when_a_run_is_resumed(first: str, then
         check_folder(replace(config, env_args={"backend": then.replace("@h", "@other")}, resume=True), tmp_path)
 
 
+def test_options_that_another_process_has_written_meanwhile_stay(tmp_path: Path) -> None:
+    claim(TrainConfig(seed=1), tmp_path)
+    written = (tmp_path / "config.yaml").read_text()
+    with pytest.raises(ResumeError, match="holds a run"):
+        claim(TrainConfig(seed=2), tmp_path)
+    assert (tmp_path / "config.yaml").read_text() == written
+
+
 def test_only_its_user_may_enter_a_run_s_folder(tmp_path: Path) -> None:
     claim(TrainConfig(), tmp_path / "run")
     assert (tmp_path / "run").stat().st_mode & 0o777 == 0o700
