@@ -125,11 +125,6 @@ def as_yaml(config: Any) -> str:
     return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
 
 
-def base_type(hint: Any) -> Any:
-    """A hint's type without its range and without None."""
-    return _unwrap(hint)[0]
-
-
 def _unwrap(hint: Any) -> tuple[Any, bool]:
     optional = typing.get_origin(hint) in (types.UnionType, typing.Union)
     if optional:

@@ -9,17 +9,21 @@ MASK = "***"
 _PASSWORD = re.compile(r"(?<=://)([^/@:\s]*):([^/@\s]*(?:@[^/@\s]*)*)(?=@)")
 
 
-def masked(value: Any) -> Any:
+def masked(value: Any, *, names: bool = False) -> Any:
     """A value in which the passwords of URLs are `***`, those in lists and dicts too.
 
-    `$NAME` in place of a password stands for an environment variable, holds no secret and stays.
+    Args:
+        value: a string, or a list or dict of values.
+        names: mask `$NAME` too, which stands for an environment variable and holds no secret.
     """
     if isinstance(value, str):
-        return _PASSWORD.sub(lambda found: f"{found[1]}:{found[2] if found[2].startswith('$') else MASK}", value)
+        return _PASSWORD.sub(
+            lambda found: f"{found[1]}:{found[2] if found[2].startswith('$') and not names else MASK}", value
+        )
     if isinstance(value, dict):
-        return {key: masked(item) for key, item in value.items()}
+        return {key: masked(item, names=names) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return type(value)(masked(item) for item in value)
+        return type(value)(masked(item, names=names) for item in value)
     return value
 
 

@@ -54,11 +54,6 @@ def record_of(options: Mapping[str, Any]) -> str:
     return json.dumps(kept, indent=1) + "\n"
 
 
-def collecting_settings(model: str, env: str) -> dict[str, Any]:
-    """The options of `collect` that are those of the model's training."""
-    return settings_of(model, env)
-
-
 def scoring_settings(model: str, env: str, rules: str | None) -> dict[str, Any]:
     """The options of `eval` that are those of the model's training. A named evaluation protocol says what is played,
     and an edition of a benchmark how it is answered too: of these the model's settings change nothing.
@@ -81,7 +76,7 @@ def scoring_settings(model: str, env: str, rules: str | None) -> dict[str, Any]:
 def for_collecting(layers: Layers) -> Layers:
     """The layers of `collect`'s options, with the settings of its model below them."""
     said = _merged(layers)
-    known = collecting_settings(str(said.get("model")), str(said.get("env", "alfworld")))
+    known = settings_of(str(said.get("model")), str(said.get("env", "alfworld")))
     return [("the model's settings", known), *layers]
 
 

@@ -17,7 +17,7 @@ _PREFIXES = (
     *("CUDA", "NVIDIA_", "NCCL_", "ROCR_", "HIP_", "HSA_", "ZE_", "TRITON_", "TORCH", "PYTORCH_"),
     *("HF_", "HUGGINGFACE_", "TRANSFORMERS_", "TOKENIZERS_", "VLLM_", "RAY_", "SLURM_"),
 )
-_SECRET = re.compile(r"KEY|TOKEN(?!IZERS)|SECRET|PASSW|CREDENTIAL|COOKIE|AUTH", re.IGNORECASE)
+_SECRET = re.compile(r"KEY|TOKEN(?!IZERS)|SECRET|JWT|PASSW|CREDENTIAL|COOKIE|AUTH", re.IGNORECASE)
 
 
 def child_variables(*names: str) -> dict[str, str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from rollout.disk import write_remedy
-from rollout.store import StoreError, cannot_write
+from rollout.store import PRIVATE, StoreError, cannot_write
 
 
 @contextmanager
@@ -46,6 +46,18 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         part.mkdir()
         yield part
         part.replace(path)
+
+
+def make_run_folder(folder: Path) -> None:
+    """Make a run's folder, which its user alone may enter; one that is there stays as it is.
+
+    Raises:
+        StoreError: if it cannot be made.
+    """
+    try:
+        folder.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(folder, error) from error
 
 
 def check_writable(folder: Path) -> None:

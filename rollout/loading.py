@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -175,16 +176,27 @@ def find_model(name: str | Path) -> str:
     return str(name)
 
 
-def _check_hub(name: str) -> None:
-    """A model that is not in the cache needs the hub; without this, its client retries for most of a minute."""
-    from huggingface_hub import constants, try_to_load_from_cache
+def reach_hub() -> None:
+    """Ask the hub whether it is there: where it is not, its client retries for most of a minute.
 
-    if constants.HF_HUB_OFFLINE or isinstance(try_to_load_from_cache(name, "config.json"), str):
+    Raises:
+        OSError: if it cannot be reached and is not switched off.
+    """
+    from huggingface_hub import constants
+
+    if not constants.HF_HUB_OFFLINE:
+        with suppress(HTTPError):  # it answers
+            urlopen(Request(constants.ENDPOINT, method="HEAD"), timeout=5).close()
+
+
+def _check_hub(name: str) -> None:
+    """A model that is not in the cache needs the hub."""
+    from huggingface_hub import try_to_load_from_cache
+
+    if isinstance(try_to_load_from_cache(name, "config.json"), str):
         return
     try:
-        urlopen(Request(constants.ENDPOINT, method="HEAD"), timeout=5).close()
-    except HTTPError:
-        return  # it answers
+        reach_hub()
     except OSError as error:
         raise ModelError(
             "there is no such folder, it is not in the cache of downloaded models, and the hub cannot be reached "

@@ -26,7 +26,7 @@ def check_model_folder(folder: Path, *, template: bool = False) -> None:
     """
     for name in CONFIGS:
         if (folder / name).is_file():
-            _read(folder / name)
+            read_object(folder / name)
     _check_weights(folder)
     check_tokenizer_folder(folder, template=template)
 
@@ -41,7 +41,7 @@ def check_tokenizer_folder(folder: Path, *, template: bool = False) -> None:
             "with tokenizer.save_pretrained.",
         )
     file = folder / "tokenizer_config.json"
-    said = _read(file) if file.is_file() else {}
+    said = read_object(file) if file.is_file() else {}
     if template and not (said.keys() & {"chat_template", "trl_chat_template"}):
         if any((folder / name).exists() for name in _TEMPLATES):
             return
@@ -56,7 +56,7 @@ def check_tokenizer_folder(folder: Path, *, template: bool = False) -> None:
 def _check_weights(folder: Path) -> None:
     files = [file for pattern in _WEIGHTS for file in folder.glob(pattern)]
     indices = list(folder.glob("*.index.json"))
-    wanted = {name for index in indices for name in _read(index).get("weight_map", {}).values()}
+    wanted = {name for index in indices for name in read_object(index).get("weight_map", {}).values()}
     missing = sorted(name for name in wanted if not (folder / name).is_file())
     empty = [file.name for file in files if file.stat().st_size == 0]
     if files and not missing and not empty:
@@ -66,7 +66,12 @@ def _check_weights(folder: Path) -> None:
     raise ModelError(f"the folder lacks weights ({what})", where=folder, remedy=remedy)
 
 
-def _read(file: Path) -> dict[str, Any]:
+def read_object(file: Path) -> dict[str, Any]:
+    """The JSON object in a file of a model's folder.
+
+    Raises:
+        ModelError: if it cannot be read, or holds something else.
+    """
     try:
         plain = json.loads(file.read_bytes())
         if not isinstance(plain, dict):

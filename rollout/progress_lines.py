@@ -86,13 +86,14 @@ class ProgressLines:
 
     def _text(self, seconds: float) -> str:
         passed = f"{timedelta(seconds=round(seconds))}"
-        if self._total is None:
+        total = self._total
+        if not total:
             return "  ".join(part for part in (self._what, f"{passed} so far", self._note) if part)
-        share = f"{self._what} {self._done:,}/{self._total:,} ({100 * self._done // self._total}%)"
+        share = f"{self._what} {self._done:,}/{total:,} ({100 * self._done // total}%)"
         parts = [share, passed]
         if self._done:
             parts.append(_rate(self._done / max(seconds, 1e-9), self._unit))
-            left = seconds / self._done * max(0, self._total - self._done)
+            left = seconds / self._done * max(0, total - self._done)
             parts.append(f"{timedelta(seconds=round(left))} left")
         return "  ".join(part for part in (*parts, self._note) if part)
 

@@ -37,13 +37,11 @@ class Served:
 
     Attributes:
         name: for requests.
-        root: the folder or hub name that it was loaded from, by its own word.
         max_length: tokens of prompt and completion together.
         owner: `vllm` where the server is vLLM.
     """
 
     name: str
-    root: str = ""
     max_length: int | None = None
     owner: str = ""
 
@@ -128,9 +126,7 @@ async def find_model(client: Client, model: str | None) -> Served:
         raise ModelError(what, where=client.url, remedy=f"{hint}There are: {there}.")
     row = known.get(model, {})
     length = row.get("max_model_len")
-    return Served(
-        model, str(row.get("root") or ""), length if isinstance(length, int) else None, str(row.get("owned_by") or "")
-    )
+    return Served(model, length if isinstance(length, int) else None, str(row.get("owned_by") or ""))
 
 
 async def _lacks_tokens(client: Client, served: Served, sampling: Sampling) -> str:

@@ -77,12 +77,14 @@ class DemonstratedRollouts:
         await self._rollouts.close()
 
 
-def with_demonstrations(played: Played, tokenizer: PreTrainedTokenizerBase, talk: Protocol) -> Played:
+def with_demonstrations(
+    played: Played, tokenizer: PreTrainedTokenizerBase, talk: Protocol, enable_thinking: bool | None = None
+) -> Played:
     """The episodes, those of the expert with the tokens by which the model would have said the same.
 
     An expert always says the same, so the log-probability of its tokens under its own policy is 0.
     """
-    renderer = Renderer(tokenizer, talk.schemas)
+    renderer = Renderer(tokenizer, talk.schemas, enable_thinking=enable_thinking)
 
     def tokenised(episode: Trajectory) -> Trajectory:
         if not episode.steps or any(step.tokens for step in episode.steps):

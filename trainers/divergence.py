@@ -14,7 +14,7 @@ from statistics import median
 
 from envs.installation import command
 from eval.history import Record, number
-from trainers.errors import TrainingError
+from trainers.errors import TrainingError, smaller_updates
 
 FIRST = 5
 """Iterations at the beginning that say what is normal."""
@@ -153,9 +153,7 @@ def _refuse_nan(record: Record, fatal: Iterable[str]) -> None:
             raise TrainingError(
                 f"the {name} is {value}",
                 where=f"iteration {record['iteration']}",
-                remedy=f"Begin another run from its last checkpoint ({command('train', '--config', 'RUN/config.yaml')} "
-                "--model RUN/checkpoints/... -o OTHER) with a lower --learning-rate, a smaller --max-grad-norm, or "
-                "--no-bf16, which computes in float32.",
+                remedy=smaller_updates(),
             )
 
 

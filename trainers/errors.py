@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from envs.errors import EnvError
+from envs.installation import command
 
 
 class TrainingError(EnvError, RuntimeError):
@@ -13,3 +14,12 @@ class TrackerError(EnvError, LookupError):
     """A tracker that does not exist, or is not installed."""
 
     wrong_usage = True
+
+
+def smaller_updates() -> str:
+    """The remedy for a run whose loss, gradients or weights are not finite."""
+    again = command("train", "--config", "RUN/config.yaml", "--model", "RUN/model", "-o", "OTHER")
+    return (
+        f"Begin another run from its model ({again}) with a lower --learning-rate, a smaller --max-grad-norm, or "
+        "--no-bf16, which computes in float32."
+    )

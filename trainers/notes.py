@@ -105,8 +105,6 @@ def _playing(config: TrainConfig) -> Iterator[str]:
             f"{_list(named)}: a penalty by turn is a signal even where all scores of a group are equal, so every group "
             f"is taken, and rounds (dynamic sampling) has no effect"
         )
-    if config.source is None and config.temperature == 0 and config.algo != "sft":
-        yield "temperature 0: all episodes of a task are alike, and there is nothing to compare"
     if config.engine == "hf":
         yield from _unused(config, _VLLM, "the engine is hf")
     if config.ray != "off" and config.engine == "vllm-server":

@@ -38,12 +38,13 @@ def train_online(session: Session) -> None:
         TrainingError: if no episode could be scored, or training has diverged.
     """
     last = session.checkpoints.last()
-    settle(session)
     if session.over:
+        settle(session)
         return
     loop = _Loop(session)
     # What accelerate does to the model's forward pass must not change how it is scored afterwards.
     with lent(session.model):
+        # Before a checkpoint is loaded: the reference of the KL term is the model as the run began with it.
         loop.trainer = trainer = EpisodeGRPOTrainer(
             session.model,
             session.tokenizer,
@@ -53,7 +54,9 @@ def train_online(session: Session) -> None:
             callbacks=[loop.guard, loop],
         )
         try:
+            settle(session)
             trainer.train(resume_from_checkpoint=str(last[0]) if last else None)
+            session.stop.check()
         except _Over:
             pass
         except Exception:
@@ -61,8 +64,6 @@ def train_online(session: Session) -> None:
             raise
         finally:
             del trainer, loop.trainer
-    if not session.over:
-        session.stop.check()
 
 
 def arguments(config: TrainConfig, folder: str) -> GRPOConfig:
@@ -208,9 +209,9 @@ class _Loop(TrainerCallback):
         session.finish(played, None)
         if assess(session):
             self._save()
+        session.stop.check()
         if session.over:
             raise _Over
-        session.stop.check()
 
     def _batch(self, groups: list[Group]) -> Batch:
         config = self._session.config

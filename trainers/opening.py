@@ -80,9 +80,9 @@ def open_session(config: TrainConfig, folder: Path) -> Session:
         if config.engine.startswith("vllm"):
             choose_engine("vllm", start.model)
         model, tokenizer = _model(config, start)
-        claim(config, folder)
-        store = Store(folder)
+        store = Store(folder)  # whose lock keeps a second process from writing other options there
         undo.callback(store.close)
+        claim(config, folder)
         journal = Journal(folder, config.report_to)
         undo.callback(journal.close)
         served = open_engine(config, start.model, model, tokenizer, folder)

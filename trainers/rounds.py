@@ -52,13 +52,13 @@ def train_rounds(session: Session) -> None:
         session.load(last[0])
     settle(session)
     while not session.over:
-        session.stop.check()
         weights = _Weights(session)
         try:
+            session.stop.check()
             played = session.play() if session.config.source is None else _stored(session)
             with session.timed("train"):
                 own = [] if session.config.source else sample_rows(played.episodes)
-                movement = Movement(session.model, own, session.config.temperature or 1.0)
+                movement = Movement(session.model, own, session.config.temperature)
                 learned = _LEARN[session.config.algo](session, played.episodes)
                 if learned is not None:
                     learned["kl_update"] = movement.kl()
@@ -71,6 +71,7 @@ def train_rounds(session: Session) -> None:
         except Exception:
             weights.keep()
             raise
+    session.stop.check()
 
 
 class _Weights:

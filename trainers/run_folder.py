@@ -8,7 +8,8 @@ from pathlib import Path
 import yaml
 
 from configs import TrainConfig, as_yaml, read_yaml
-from rollout.files import atomic_file
+from configs.secrets import masked
+from rollout.files import atomic_file, make_run_folder
 from rollout.resume import ResumeError, check_resumable
 from rollout.store import StoreError
 
@@ -35,16 +36,16 @@ def check_folder(config: TrainConfig, folder: Path) -> None:
     if config.resume:
         check_resumable(folder)
     elif begun or other:
-        remedy = "Add --resume to go on, or choose another with -o."
-        raise ResumeError("the folder holds a run", where=folder, remedy=remedy)
+        raise _holds_run(folder)
     else:
         return
     if not begun:
         remedy = "Choose another with -o."
         raise ResumeError("the folder holds episodes but no config.yaml", where=folder, remedy=remedy)
-    now = yaml.safe_load(as_yaml(config))
+    # Whether a password is typed or named is no difference: it is not stored.
+    now = masked(yaml.safe_load(as_yaml(config)), names=True)
     # What the version that began the run did not know was done as it is by default.
-    before = {**yaml.safe_load(as_yaml(TrainConfig())), **read_yaml(file)}
+    before = masked({**yaml.safe_load(as_yaml(TrainConfig())), **read_yaml(file)}, names=True)
     changed = [name for name in sorted({*before, *now} - {*_MAY_CHANGE}) if before.get(name) != now.get(name)]
     if changed:
         shown = "; ".join(f"{name}: {before.get(name)!r} there, {now.get(name)!r} now" for name in changed)
@@ -56,9 +57,20 @@ def claim(config: TrainConfig, folder: Path) -> None:
     """Write the options into the folder of a run that begins.
 
     Raises:
+        ResumeError: if another process has begun a run there meanwhile.
         StoreError: if it cannot be written to.
     """
-    if not config.resume:
-        with atomic_file(folder / "config.yaml") as opened:
-            os.fchmod(opened.fileno(), 0o600)  # also in a folder that others may read
-            opened.write(as_yaml(config).encode())
+    if config.resume:
+        return
+    file = folder / "config.yaml"
+    if file.exists():
+        raise _holds_run(folder)
+    make_run_folder(folder)
+    with atomic_file(file) as opened:
+        os.fchmod(opened.fileno(), 0o600)  # also in a folder that others may read
+        opened.write(as_yaml(config).encode())
+
+
+def _holds_run(folder: Path) -> ResumeError:
+    remedy = "Add --resume to go on, or choose another with -o."
+    return ResumeError("the folder holds a run", where=folder, remedy=remedy)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from configs import TrainConfig
+from configs.common import thinking
 from envs import TextEnv
 from rollout.engine import EngineError
 from rollout.host import describe
@@ -29,7 +30,7 @@ from trainers.checkpoints import Checkpoints, load_weights
 from trainers.demonstrations import with_demonstrations
 from trainers.display import TrainingDisplay
 from trainers.divergence import Watchdog
-from trainers.errors import TrainingError
+from trainers.errors import TrainingError, smaller_updates
 from trainers.generation import Generation, Played
 from trainers.journal import Journal
 from trainers.measures import measures
@@ -104,7 +105,8 @@ class Session:
             played = self.generation.play()
             run_sync(self.rest())
         if self.config.smoke:
-            played = with_demonstrations(played, self.tokenizer, self.rollouts.stage.protocol)
+            talk, thinks = self.rollouts.stage.protocol, thinking(self.config.enable_thinking)
+            played = with_demonstrations(played, self.tokenizer, talk, thinks)
         self.display.phase("train")
         return played
 
@@ -186,7 +188,7 @@ class Session:
             raise TrainingError(
                 "training has diverged: the weights are not finite",
                 where=f"iteration {self.standing.iteration}",
-                remedy="Begin another run with a lower --learning-rate or a smaller --max-grad-norm.",
+                remedy=smaller_updates(),
             )
 
     @property

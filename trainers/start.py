@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rollout.files import make_run_folder
 from rollout.loading import load_tokenizer
+from rollout.model_files import read_object
 
 ADAPTER = "adapter_config.json"
 """The file by which PEFT tells an adapter's folder."""
@@ -34,12 +35,13 @@ class Start:
 
 
 def adapter_settings(path: str) -> dict[str, Any] | None:
-    """The settings of an adapter in a folder, as PEFT stores them; None if the folder holds none."""
+    """The settings of an adapter in a folder, as PEFT stores them; None if the folder holds none.
+
+    Raises:
+        ModelError: if they cannot be read.
+    """
     file = Path(path) / ADAPTER
-    if not file.is_file():
-        return None
-    settings: dict[str, Any] = json.loads(file.read_bytes())
-    return settings
+    return read_object(file) if file.is_file() else None
 
 
 def find_start(path: str, folder: Path, *, keep_adapter: bool, resume: bool) -> Start:
@@ -62,6 +64,7 @@ def find_start(path: str, folder: Path, *, keep_adapter: bool, resume: bool) -> 
         return _stored(folder / "base")
     if settings is None or begun:
         return Start(path)
+    make_run_folder(folder)
     base, part = folder / "base", folder / "base.part"
     for left in (base, part):
         shutil.rmtree(left, ignore_errors=True)

@@ -7,8 +7,7 @@ from typing import Any
 import torch
 from transformers import TrainerCallback
 
-from envs.installation import command
-from trainers.errors import TrainingError
+from trainers.errors import TrainingError, smaller_updates
 from trainers.stop_request import StopRequest
 
 
@@ -39,12 +38,10 @@ class UpdateGuard(TrainerCallback):
         leaves such an update out."""
         gradients = [one.grad for one in model.parameters() if one.grad is not None]
         if not args.fp16 and not torch.isfinite(torch.nn.utils.get_total_norm(gradients)):
-            again = command("train", "--config", "RUN/config.yaml", "--model", "RUN/model", "-o", "OTHER")
             raise TrainingError(
                 "training has diverged: the gradient is not finite, and the update is not made",
                 where=f"update {state.global_step + 1}",
-                remedy=f"Begin another run from the last checkpoint ({again}) with a lower --learning-rate, a smaller "
-                "--max-grad-norm, or --no-bf16, which computes in float32.",
+                remedy=smaller_updates(),
             )
         self.stepped = True
 

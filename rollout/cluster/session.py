@@ -26,6 +26,7 @@ REHEARSAL = 30.0
 _answered: set[str] = set()
 
 _GPUS = "CUDA_VISIBLE_DEVICES"
+_ANY_INTERFACE = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
 
 log = logging.getLogger(__name__)
 
@@ -47,14 +48,13 @@ def connect(address: str | None, *, store_bytes: int = STORE_BYTES, own_gpus: in
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     os.environ.setdefault("RAY_worker_niceness", "0")  # actors are the work itself, and their heartbeats are waited for
-    address = address or os.environ.get("RAY_ADDRESS")
+    if "ray" in sys.modules and sys.modules["ray"].is_initialized():
+        return False
+    address = check_cluster(address)
     if address is None:
         _close_to_others()
     import ray
 
-    if ray.is_initialized():
-        return False
-    address = check_cluster(address)
     try:
         if address is None:
             others = _children()
@@ -153,10 +153,10 @@ def _close_to_others() -> None:
     Whoever can reach Ray can run code as this user. Ray listens on all interfaces of a Linux machine unless it is told
     that no clusters are wanted, which it reads when it is imported.
     """
-    if "ray" in sys.modules:
+    if "ray" in sys.modules and os.environ.get(_ANY_INTERFACE) != "0":
         log.warning("Ray is imported already: the one that is started now listens on all network interfaces")
         return
-    os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+    os.environ.setdefault(_ANY_INTERFACE, "0")
     if os.environ.setdefault("RAY_AUTH_MODE", "token") == "token":
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
 

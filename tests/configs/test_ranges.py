@@ -11,7 +11,7 @@ import pytest
 
 from configs import ConfigError, TrainConfig, WarmStartConfig, build
 from configs.ranges import Range, range_of
-from configs.schema import base_type
+from configs.schema import _unwrap
 from trainers.cli import COMMANDS, _load, main
 
 CLASSES = {command.name: _load(command.config) for command in COMMANDS}
@@ -25,7 +25,7 @@ OPTIONS = [
     (command, field.name)
     for command, cls in CLASSES.items()
     for field in dataclasses.fields(cls)
-    if base_type(typing.get_type_hints(cls)[field.name]) in (int, float)
+    if _unwrap(typing.get_type_hints(cls)[field.name])[0] in (int, float)
 ]
 
 MAY_BE_0 = {

@@ -70,10 +70,11 @@ def test_work_without_tenths_has_lines_by_the_clock_alone(clock: Clock) -> None:
     assert len(work(clock, 200, 65, tenths=False)) == 2
 
 
-def test_work_whose_amount_nobody_knows_says_how_long_it_takes(clock: Clock) -> None:
+@pytest.mark.parametrize("total", [None, 0])
+def test_work_whose_amount_nobody_knows_says_how_long_it_takes(total: int | None, clock: Clock) -> None:
     said: list[str] = []
     lines = ProgressLines(said.append, clock=clock)
-    lines.begin("train", None)
+    lines.begin("train", total)
     clock.now = 31
     lines.tick()
     assert said == ["train  0:00:31 so far"]

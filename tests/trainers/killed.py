@@ -89,6 +89,8 @@ POINTS: dict[str, Point] = {
     "gradient": (Accelerator, "backward", "before", _once),
     "record": (Journal, "append", "after", _iterations),
     "weights": (PreTrainedModel, "save_pretrained", "after", _once),
+    "no checkpoint due": (trainers.online, "assess", "after", _once),
+    "no checkpoint due in rounds": (trainers.rounds, "assess", "after", _once),
     "seal": (Checkpoints, "seal", "before", _once),
     "naming the best": (Checkpoints, "_name_best", "before", _once),
     "card": (trainers.leaving, "write_card", "before", _once),

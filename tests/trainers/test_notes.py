@@ -42,7 +42,6 @@ def test_nothing_is_said_where_every_option_has_its_effect(options: dict[str, An
         ({**SEVERAL, "loss_type": "cispo", "epsilon": 0.1}, "epsilon has no effect: the loss cispo"),
         ({**SEVERAL, "loss_type": "sapo", "epsilon_high": 0.1}, "epsilon_high has no effect: the loss sapo"),
         ({**SEVERAL, "top_p": 0.9}, "top_p 0.9: .* the gradient is of the whole"),
-        ({**SEVERAL, "temperature": 0.0}, "temperature 0: all episodes of a task are alike"),
         ({**SEVERAL, "train_batch_size": 8}, "train_batch_size has no effect: grpo makes"),
         ({**SEVERAL, "lora_r": 8}, "lora_r has no effect: all weights are trained"),
         ({**SEVERAL, "use_peft": True, "lora_dropout": 0.1}, "lora_dropout has no effect: only sft"),

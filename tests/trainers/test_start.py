@@ -17,13 +17,14 @@ from transformers import PreTrainedModel
 from rollout.cluster.weights import Adapter
 from rollout.engine import EngineError, Sampling
 from rollout.engines.hf import HFEngine
+from rollout.errors import ModelError
 from rollout.loading import load_model
 from tests import tiny_models
 from trainers.adapters import with_adapter, with_trained_adapter
 from trainers.checkpoints import load_weights, save_model
 from trainers.engines import _sent
 from trainers.errors import TrainingError
-from trainers.start import Start, find_start
+from trainers.start import Start, adapter_settings, find_start
 
 WORDS = tiny_models.tokenizer()
 IDS = torch.tensor([[10, 20, 30, 40]])
@@ -201,3 +202,10 @@ def test_an_adapter_that_cannot_be_trained_on_is_refused(
     file.write_text(json.dumps({**kept, **changed}))
     with pytest.raises(TrainingError, match=said):
         with_trained_adapter(sixteen(), str(adapted))
+
+
+@pytest.mark.parametrize("text", ['{"r": ', "[]"])
+def test_settings_of_an_adapter_that_cannot_be_read_are_named(text: str, tmp_path: Path) -> None:
+    (tmp_path / "adapter_config.json").write_text(text)
+    with pytest.raises(ModelError, match=r"adapter_config.json: cannot be read"):
+        adapter_settings(str(tmp_path))

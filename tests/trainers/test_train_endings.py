@@ -173,6 +173,35 @@ def test_a_run_that_does_not_come_to_its_end_leaves_what_it_has_reached(
     assert saved(run)[-1] == 4
 
 
+@pytest.mark.parametrize(("algo", "point"), [("grpo", "no checkpoint due"), ("sft", "no checkpoint due in rounds")])
+def test_a_signal_right_after_an_iteration_that_was_not_saved_saves_it(algo: str, point: str, tmp_path: Path) -> None:
+    run, log = tmp_path / "run", tmp_path / "log"
+    words = [*WORD, f"--algo={algo}", "--save-steps=100", "--eval-tasks=0", "-o", str(run)]
+    assert train(words, log, point, 1, happens=terminate) == 143, log.read_text()
+    assert saved(run) == [1]
+
+
+@pytest.mark.parametrize("algo", ["grpo", "sft"])
+def test_a_signal_in_the_last_iteration_does_not_do_away_with_its_evaluation(algo: str, tmp_path: Path) -> None:
+    run, log = tmp_path / "run", tmp_path / "log"
+    words = [*WORD, f"--algo={algo}", "--iterations=1", "--eval-tasks=0", "--select-tasks=2", "--select-split=test"]
+    words += ["-o", str(run)]
+    assert train(words, log, "record", 1, happens=terminate) == 143, log.read_text()
+    assert train([*words, "--resume"], log) == 0, log.read_text()
+    assert [record["iteration"] for record in of_kind(read_metrics(run), "evaluation")] == [1]
+
+
+def test_a_resumed_run_measures_kl_from_the_model_before_training(tmp_path: Path) -> None:
+    run, log = tmp_path / "run", tmp_path / "log"
+    words = [*SMALLEST, "--algo=grpo", "--use-peft", "--beta=0.1", "--iterations=3", "--eval-tasks=0", "--eval-steps=1"]
+    assert train([*words, "-o", str(tmp_path / "whole")], log) == 0, log.read_text()
+    # The iteration is saved and its evaluation, for which there is no time, is made up for later.
+    assert train([*words, "-o", str(run)], log, "record", 2, happens=terminate) == 143, log.read_text()
+    assert train([*words, "-o", str(run), "--resume"], log) == 0, log.read_text()
+    expected = [record["kl"] for record in iterations(tmp_path / "whole")]
+    assert [record["kl"] for record in iterations(run)] == pytest.approx(expected)
+
+
 def test_a_second_signal_ends_the_process_at_once(tmp_path: Path) -> None:
     run, log = tmp_path / "run", tmp_path / "log"
     words = [*SMALLEST, "--algo=grpo", "--eval-tasks=0", "--select-tasks=0", "--save-steps=100", "-o", str(run)]

@@ -189,6 +189,7 @@ def test_a_folder_with_episodes_of_somebody_else(refused: Refused) -> None:
 
 @pytest.mark.slow
 def test_numbers_that_are_none_end_the_run_before_they_are_saved(refused: Refused) -> None:
-    said = refused("--iterations=3", "--trl-args", "learning_rate=1.0e+39", "--max-grad-norm=1e30", code=1)
+    rate = ("--lr-scheduler-type=cosine_with_min_lr", "--trl-args", "lr_scheduler_kwargs={min_lr: 1.0e+39}")
+    said = refused("--iterations=3", *rate, "--max-grad-norm=1e30", code=1)
     assert "diverged" in said
     assert not list((refused.run / "checkpoints").glob("*/run.json"))

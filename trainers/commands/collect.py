@@ -18,7 +18,7 @@ import envs
 from configs import CollectConfig, EnvConfig, ModelConfig, RunConfig
 from configs.common import thinking
 from configs.stored import model_path
-from configs.trained import collecting_settings, tell
+from configs.trained import settings_of, tell
 from envs import TextEnv
 from envs.protocol import Protocol
 from rollout import Policy, Sampling, Trajectories, collect
@@ -34,7 +34,7 @@ from trainers.startup import check_first_episode, check_playing
 
 def run(config: CollectConfig) -> int:
     """Collect. Returns the exit code."""
-    tell(config.model, collecting_settings(config.model, config.env), config)
+    tell(config.model, settings_of(config.model, config.env), config)
     env = open_env(config)
     policy: Policy | None = None
     try:

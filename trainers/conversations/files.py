@@ -6,10 +6,9 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.error import HTTPError
-from urllib.request import Request, urlopen
 
 from envs.errors import DataError
+from rollout.loading import reach_hub
 
 FORMS = (
     "--from takes a run's folder; JSON, JSON lines or parquet with `messages` (role, content) or ShareGPT's "
@@ -125,7 +124,7 @@ def _of_hub(name: str) -> Iterator[Row]:
 
     repository, _, split = name.partition(":")
     try:
-        _reach_hub()
+        reach_hub()
         if not split:
             split = _split(get_dataset_split_names(repository), repository, f"--from {repository}:{{}}")
         found = load_dataset(repository, split=split)
@@ -141,18 +140,6 @@ def _of_hub(name: str) -> Iterator[Row]:
         ) from error
     for number, row in enumerate(found, start=1):
         yield f"{repository}: row {number}", row
-
-
-def _reach_hub() -> None:
-    """Raise an OSError if the hub cannot be reached: its client would retry for most of a minute."""
-    from huggingface_hub import constants
-
-    if constants.HF_HUB_OFFLINE:
-        return
-    try:
-        urlopen(Request(constants.ENDPOINT, method="HEAD"), timeout=5).close()
-    except HTTPError:
-        return  # it answers
 
 
 def _split(names: list[str], where: str, how: str) -> str:

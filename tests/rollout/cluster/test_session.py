@@ -41,14 +41,14 @@ LISTENS = """
 import psutil
 from rollout.cluster.session import connect, disconnect
 
-connect(None)
+connect({address!r})
 here = psutil.Process()
-found = {
+found = {{
     connection.laddr.ip
     for process in [here, *here.children(recursive=True)]
     for connection in process.net_connections(kind="inet")
     if connection.status == psutil.CONN_LISTEN
-}
+}}
 assert found, "Ray listens somewhere"
 print(*found)
 disconnect()
@@ -56,8 +56,10 @@ disconnect()
 
 
 @pytest.mark.slow
-def test_a_ray_that_is_started_here_cannot_be_reached_from_other_machines() -> None:
-    done = subprocess.run([sys.executable, "-c", LISTENS], capture_output=True, text=True, check=True)
+@pytest.mark.parametrize("address", [None, "local"])
+def test_a_ray_that_is_started_here_cannot_be_reached_from_other_machines(address: str | None) -> None:
+    code = LISTENS.format(address=address)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert {address.removeprefix("::ffff:") for address in done.stdout.split()} == {"127.0.0.1"}
 
 
