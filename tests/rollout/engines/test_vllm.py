@@ -349,9 +349,10 @@ def test_weights_change_under_requests_which_go_on_with_the_new(engine: VLLMEngi
 
     done = run(update_midway())
     engine.stop_ids = stops
-    for completion in done:
+    for sampling, completion in zip(asked, done, strict=True):
         assert completion.version == before
-        new = torch.tensor(completion.logprobs) - torch.tensor(scorer(other)([*PROMPT, *completion.ids], len(PROMPT)))
+        told = scorer(other)([*PROMPT, *completion.ids], len(PROMPT), sampling)
+        new = torch.tensor(completion.logprobs) - torch.tensor(told)
         # From some token on, each is what the new weights say after all before it, with no old key or value.
         changed = next(i for i in range(200) if new[i:].abs().max() < 1e-4)
         assert 4 <= changed < 200
