@@ -20,6 +20,7 @@ from rollout.files import atomic_file, atomic_folder
 from trainers.card import Training, write_card
 from trainers.checkpoints import save_model
 from trainers.opening import model_name
+from trainers.partial_round import PartialRound
 
 if TYPE_CHECKING:
     from trainers.session import Session
@@ -50,7 +51,8 @@ def leave_early(session: Session, ended: str) -> None:
     be written is said and not raised, since something else has ended the run."""
     with session.best_effort("model/ could not be written"):
         checkpoint = session.checkpoints.best() or session.checkpoints.newest()
-        learned = checkpoint is not None or session.standing.iteration > 0
+        begun = PartialRound(session.checkpoints.folder).newest() is not None
+        learned = checkpoint is not None or session.standing.iteration > 0 or begun
         if learned and not any((session.folder / "eval").glob("*.json")):
             if checkpoint is not None:
                 session.load(checkpoint)

@@ -30,6 +30,7 @@ from trainers.held_out import assess, settle
 from trainers.lending import lent
 from trainers.movement import Movement, sample_rows
 from trainers.pairs import preference_pairs
+from trainers.partial_round import PartialRound
 from trainers.session import Session
 from trainers.snapshot import Snapshot
 from trainers.supervised import supervised_rows, with_own_tokens
@@ -71,6 +72,7 @@ def train_rounds(session: Session) -> None:
         except Exception:
             weights.keep()
             raise
+    PartialRound(session.checkpoints.folder).remove()
     session.stop.check()
 
 
@@ -247,7 +249,8 @@ def arguments(config: TrainConfig, folder: str, iteration: int = 0) -> Any:
 
 
 def _of_round(session: Session) -> Any:
-    return arguments(session.config, str(session.checkpoints.folder), session.standing.iteration)
+    folder = PartialRound(session.checkpoints.folder).folder
+    return arguments(session.config, str(folder), session.standing.iteration)
 
 
 def _train(session: Session, make: Callable[[], Any]) -> dict[str, Any]:
@@ -255,7 +258,10 @@ def _train(session: Session, make: Callable[[], Any]) -> dict[str, Any]:
     with lent(session.model):
         trainer = make()
         trainer.add_callback(UpdateGuard(session.stop))
-        trainer.train()
+        if session.config.source is None:
+            trainer.train()
+        else:
+            PartialRound(session.checkpoints.folder).train(trainer)
         logs = [log for log in trainer.state.log_history if "loss" in log]
         del trainer
     names = {name: name for name in ("loss", "grad_norm", "learning_rate", "entropy", "mean_token_accuracy")}

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +17,7 @@ from rollout.loading import load_tokenizer
 from tests.trainers.killed import SMALLEST
 from trainers.cli import main
 from trainers.rounds import arguments
+from trainers.update_guard import UpdateGuard
 
 pytestmark = pytest.mark.slow
 
@@ -53,6 +57,35 @@ def test_sft_on_a_collected_run_is_one_round_in_which_nothing_is_played(tmp_path
     assert record["grad_norm"] > 0
     assert not read_trajectories(run)
     assert (run / "model" / "model.safetensors").is_file()
+
+
+@pytest.mark.parametrize("algo", ["sft", "dpo"])
+def test_a_round_on_given_data_goes_on_after_the_updates_that_were_made(
+    algo: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    demos = tmp_path / "demos"
+    policy = ["--model", "expert"] if algo == "sft" else ["--model", "tiny-alfworld", "--per-task", "4"]
+    collect = ["collect", *TINY, "--protocol", "plain", *policy, "--episodes", "24"]
+    assert main([*collect, "-o", str(demos)]) == 0
+    words = [word for word in ONE if word != "--iterations=1"]
+    train = ["train", f"--algo={algo}", *words, *UNSHAPED, "--num-train-epochs=3", "--from", str(demos)]
+    assert main([*train, "-o", str(tmp_path / "whole")]) == 0
+
+    def interrupt(self: UpdateGuard, args: Any, state: Any, control: Any, **more: Any) -> None:
+        if state.global_step == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+        self._look()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(UpdateGuard, "on_step_begin", interrupt)
+        capsys.readouterr()
+        assert main([*train, "-o", str(tmp_path / "cut")]) == 143
+    assert "round/checkpoint-2" in capsys.readouterr().err
+    left = _weights(tmp_path / "cut" / "model")
+    assert left not in (_weights(Path("configs/models/tiny-alfworld")), _weights(tmp_path / "whole" / "model"))
+    assert main([*train, "-o", str(tmp_path / "cut"), "--resume"]) == 0
+    assert _weights(tmp_path / "cut" / "model") == _weights(tmp_path / "whole" / "model")
+    assert not (tmp_path / "cut" / "checkpoints" / "round").exists()
 
 
 def test_sft_on_a_public_data_set_learns_its_replies(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

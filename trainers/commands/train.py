@@ -130,7 +130,9 @@ def _done(session: Session) -> str:
 
 
 def _reached(session: Session) -> str:
-    newest = session.checkpoints.newest()
+    from trainers.partial_round import PartialRound
+
+    newest = session.checkpoints.newest() or PartialRound(session.checkpoints.folder).newest()
     where = f"the checkpoint is {newest}" if newest else "there is no checkpoint yet"
     return f"{_done(session)}; {where}"
 
