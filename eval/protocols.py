@@ -20,6 +20,9 @@ from typing import Any
 from envs import TaskError
 from rollout import Sampling
 
+CONTEST = "contest"
+"""What `train-agent eval` calls both of agentbench-v02 with their joint score."""
+
 # Above every edition's own limit, which its talk protocol keeps in turns.
 _NO_LIMIT = 1_000
 
@@ -145,7 +148,7 @@ def find_protocol(name: str, env: str | None = None) -> EvalProtocol:
         raise TaskError(f"the protocol {name!r} has an edition for each environment", remedy="Say which with --env.")
     if named:
         raise TaskError(f"the protocol {name!r} is not for {env}", remedy=f"It is for {named[0].env}.")
-    names = sorted({protocol.name for protocol in PROTOCOLS})
+    names = sorted({CONTEST, *(protocol.name for protocol in PROTOCOLS)})
     near = get_close_matches(name, names, n=1, cutoff=0.4)
     hint = f"Did you mean {near[0]!r}? " if near else ""
     raise TaskError(f"unknown protocol {name!r}", remedy=f"{hint}There are: {', '.join(names)}.")

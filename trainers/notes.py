@@ -7,6 +7,7 @@ from dataclasses import MISSING, fields
 from typing import Any
 
 from configs import TrainConfig
+from configs.presets import find_preset
 from trainers.algorithms import GROUP_RELATIVE
 
 _CLIPS = ("epsilon", "epsilon_high")
@@ -21,7 +22,7 @@ _FIXED = ("precompute_ref_log_probs", "precompute_ref_batch_size", "train_sampli
 
 def notes(config: TrainConfig, adapter: Mapping[str, Any] | None = None) -> list[str]:
     """A sentence for each option that others switch off or override. Of an option that has no effect at all this is
-    said only if it differs from its default.
+    said only if it differs from its default and from its preset.
 
     Args:
         config: what was asked for.
@@ -121,10 +122,19 @@ def _scoring(config: TrainConfig) -> Iterator[str]:
 
 
 def _unused(config: TrainConfig, names: Iterable[str], why: str) -> Iterator[str]:
-    """One note about those of the options that differ from their defaults."""
-    changed = [name for name in names if getattr(config, name) != _DEFAULTS[name]]
+    """One note about those of the options that differ from their defaults and from what the preset says."""
+    usual = {**_DEFAULTS, **_preset(config)}
+    changed = [name for name in names if getattr(config, name) != usual[name]]
     if changed:
         yield f"{_list(changed)} {'has' if len(changed) == 1 else 'have'} no effect: {why}"
+
+
+def _preset(config: TrainConfig) -> dict[str, Any]:
+    """The options of the run's preset, as the run has them."""
+    if config.preset is None:
+        return {}
+    _, options = find_preset(config.preset, config.env.lower().removesuffix("-v1"), config.algo, config.model)
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in options.items()}
 
 
 def _list(names: list[str]) -> str:

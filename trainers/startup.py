@@ -21,7 +21,7 @@ from typing import Any
 
 from configs import TrainConfig
 from configs.stored import model_path
-from envs import BackendError, TextEnv
+from envs import BackendError, TaskError, TextEnv
 from envs.installation import pip_install
 from envs.protocol import Protocol
 from rollout.errors import ModelError
@@ -105,6 +105,7 @@ def check_first_episode(env: TextEnv[Any], protocol: Protocol, policy: Policy | 
 
     Raises:
         BackendError: if what the environment needs outside this process is missing or does not answer.
+        TaskError: if one of its arguments is wrong.
         ModelError: if the first prompt leaves no room for a reply.
     """
     if not env.tasks or (env.in_process and not isinstance(policy, ModelPolicy)):
@@ -129,6 +130,8 @@ async def _begin(env: TextEnv[Any]) -> Answer | None:
     try:
         return await host.reset(env.tasks[0].id, 0)
     except EnvFailure as failure:
+        if str(failure).startswith("TaskError: "):  # an argument of the environment's: a URL, a dialect
+            raise TaskError(str(failure).removeprefix("TaskError: ")) from failure
         backend = str(failure).startswith("BackendError: ")
         if env.in_process or (failure.kind == "env_error" and not backend):
             return None

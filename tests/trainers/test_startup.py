@@ -171,3 +171,23 @@ def test_a_training_context_that_the_first_prompt_fills(tmp_path: Path, capsys: 
     words = [*SMALLEST, "--max-length=24", "--max-completion-length=8"]
     assert main(["train", *words, "-o", str(tmp_path / "run")]) == 2
     assert "the context of 24 has no room for a reply" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("backend", "said"),
+    [
+        ("nonsense", "unknown backend 'nonsense'. Use a URL of"),
+        ("mysql+nodriver://u:secret@127.0.0.1/", "no driver 'mysql+nodriver' here"),
+        ("mysql+pymysql://u:$NOT_SET_ANYWHERE@127.0.0.1/", "NOT_SET_ANYWHERE is not set. Type: export"),
+        ("postgresql+psycopg://u:secret@127.0.0.1/x", "does not answer in the dialect 'mysql'"),
+    ],
+)
+def test_a_wrong_backend_is_told_before_an_episode(
+    backend: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["eval", "--env", "dbbench", "--split", "valid", "--model", "expert", "--limit", "2"]
+    assert main([*words, "--env-args", f"backend={backend}", "-o", str(tmp_path / "run")]) == 2
+    printed = capsys.readouterr().err
+    assert said in printed
+    assert "secret" not in printed
+    assert not (tmp_path / "run").exists()

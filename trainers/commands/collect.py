@@ -134,10 +134,11 @@ def exit_code(done: Collected) -> int:
 
 
 def account_line(done: Collected) -> str:
-    """The account of what was played, or of the whole run where nothing was left to play."""
+    """The account of what was played, or of the whole run where nothing was left to play; and the first failure."""
+    first = next((f"\nthe first failure: {one.failure.message}" for one in done.trajectories if one.failure), "")
     if done.account.planned:
-        return str(done.account)
-    return f"the run was finished already, and nothing was left to play: {done.whole}"
+        return f"{done.account}{first}"
+    return f"the run was finished already, and nothing was left to play: {done.whole}{first}"
 
 
 def report(done: Collected, *, as_json: bool) -> None:

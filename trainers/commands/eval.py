@@ -14,14 +14,12 @@ from configs import ConfigError, EvalConfig
 from configs.trained import scoring_settings, tell
 from envs.installation import command
 from eval.evaluate import Evaluation, check_score, evaluate, evaluated_jobs, open_tasks
-from eval.protocols import EvalProtocol, find_protocol, joint_score
+from eval.protocols import CONTEST, EvalProtocol, find_protocol, joint_score
 from eval.tables import print_result
 from rollout import Policy
 from rollout.progress import LiveProgress
 from rollout.synchronous import run_sync
 from trainers.commands.collect import account_line, exit_code, folder, open_checked
-
-CONTEST = "contest"
 
 
 def run(config: EvalConfig) -> int:

@@ -63,9 +63,11 @@ def run(config: TrainConfig) -> int:
         The exit code: 0 once training has come to its end; 1 if no episode ever solved its task and nothing was
         learned; 130 after Ctrl-C, 143 after SIGTERM.
     """
-    for note in notes(config, adapter_settings(config.model) if config.model else None):
-        print(f"note: {note}", file=sys.stderr)
-    config = _smallest(config) if config.smoke else config
+    if config.smoke:
+        config = _smallest(config)
+    else:
+        for note in notes(config, adapter_settings(config.model) if config.model else None):
+            print(f"note: {note}", file=sys.stderr)
     if config.source is not None:
         config = replace(config, iterations=1)
     folder = config.output_dir or Path("runs") / f"{config.env}-{config.algo}-{datetime.now():%Y%m%d-%H%M%S}"
