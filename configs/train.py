@@ -115,7 +115,7 @@ class LearningConfig:
     datasets.save_to_disk, or a data set's name on the hub (OWNER/NAME or OWNER/NAME:SPLIT)."""
 
     learning_rate: Annotated[float, POSITIVE_SHARE] = 1e-6
-    """The highest of AdamW's."""
+    """Peak learning rate of AdamW."""
 
     lr_scheduler_type: str = "constant"
     """How the learning rate goes on: constant, linear, cosine, and others of transformers."""

@@ -11,7 +11,6 @@ from typing import Any
 
 import yaml
 
-from configs.secrets import masked
 from configs.stored import model_path
 
 Layers = list[tuple[str, Mapping[str, Any]]]
@@ -41,17 +40,25 @@ def settings_of(model: str, env: str) -> dict[str, Any]:
     known = next(filter(None, found), {})
     if _short(known.get("env")) != _short(env):
         return {}
-    return {name: known[name] for name in SETTINGS if known.get(name) is not None}
+    return _portable(known)
 
 
 def record_of(options: Mapping[str, Any]) -> str:
     """The text of a model folder's record.
 
     Args:
-        options: of its training; what is not a setting is left out, and passwords are masked.
+        options: of its training; what is not a setting, or says where something lies, is left out.
     """
-    kept = {name: masked(options[name]) for name in ("env", *SETTINGS) if options.get(name) is not None}
-    return json.dumps(kept, indent=1) + "\n"
+    return json.dumps({"env": options["env"], **_portable(options)}, indent=1) + "\n"
+
+
+def _portable(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings among options, without where the run had its data and its database: a model may be moved."""
+    kept = {name: options[name] for name in SETTINGS if options.get(name) is not None}
+    args = kept.get("env_args") or {}
+    here = {name for name in ("data", "backend") if args.get(name) != "generated"}
+    moved = {name: value for name, value in args.items() if name not in here}
+    return {**kept, "env_args": moved} if moved else {name: kept[name] for name in kept if name != "env_args"}
 
 
 def scoring_settings(model: str, env: str, rules: str | None) -> dict[str, Any]:

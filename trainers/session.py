@@ -125,10 +125,10 @@ class Session:
                 try:
                     self.generation.sync()
                 except (EngineError, TimeoutError) as error:
-                    remedy = "Go on with --resume; where that does not help, --engine hf has nothing to send."
-                    raise TrainingError(
-                        f"the engine has not got the weights: {describe(error)}", remedy=remedy
-                    ) from error
+                    remedy = (
+                        "Go on with --resume; if it fails again, try --engine hf, which shares the trainer's weights."
+                    )
+                    raise TrainingError(f"weight sync failed: {describe(error)}", remedy=remedy) from error
             self._stale = False
 
     def finish(self, played: Played, learned: dict[str, Any] | None) -> None:

@@ -100,8 +100,12 @@ class VLLMServer:
         # One thread for all that starts the server or changes it, one thing after another; and it must live on, because
         # the kernel ends the server with the thread that started it.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="vllm-server")
-        atexit.register(self._end)
-        self._thread.submit(self._start).result()
+        atexit.register(self._quit)
+        try:
+            self._thread.submit(self._start).result()
+        except BaseException:
+            self._quit()
+            raise
 
     async def generate(self, episode: str, prompt_ids: Sequence[int], sampling: Sampling, seed: int) -> Completion:
         """Sample one completion; see `Engine.generate`. A server that has died is started again first."""
@@ -147,8 +151,8 @@ class VLLMServer:
         self._closed = True
         await self._engine.close()
         await asyncio.get_running_loop().run_in_executor(None, self._thread.shutdown)
-        self._end()
-        atexit.unregister(self._end)
+        self._quit()
+        atexit.unregister(self._quit)
 
     async def _do(self, work: Callable[[], T]) -> T:
         if self._closed:
@@ -275,6 +279,11 @@ class VLLMServer:
         what = f"it did not come up within {self._deadline:g} s" if state is None else f"it ended with status {state}"
         last = self.log.read_text(errors="replace").strip().splitlines()[-3:]
         raise BackendError(f"vLLM's server: {what}: {' | '.join(last)}", where=self.log, remedy="Read its log.")
+
+    def _quit(self) -> None:
+        """End the server for good, and remove what it has in other folders."""
+        self._closed = True
+        self._end()
 
     def _end(self) -> None:
         """End the process, kindly at first, and whatever it leaves behind."""

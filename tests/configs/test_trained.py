@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -63,9 +64,12 @@ def test_a_model_folder_that_is_moved_takes_the_record_along(tmp_path: Path) -> 
     assert found.env_args == {"size": "small", "max_steps": 30}
 
 
-def test_a_record_holds_no_password() -> None:
-    args = {"backend": "mysql+pymysql://root:secret@h/"}
-    assert "secret" not in record_of(asdict(TrainConfig(env="dbbench", env_args=args)))
+def test_neither_a_record_nor_a_run_hands_on_where_its_data_and_its_database_were(tmp_path: Path) -> None:
+    args = {"backend": "mysql+pymysql://root:secret@h/", "data": "/somewhere", "rule": "fc"}
+    trained = TrainConfig(env="dbbench", protocol="plain", env_args=args)
+    assert json.loads(record_of(asdict(trained)))["env_args"] == {"rule": "fc"}
+    (tmp_path / "config.yaml").write_text(as_yaml(trained))
+    assert settings_of(str(tmp_path), "dbbench")["env_args"] == {"rule": "fc"}
 
 
 @pytest.mark.parametrize("text", ["", "[1]", "env: 7\nprotocol: plain", "{", "env: {id: ALFWorld-v1}\nprotocol: {}"])
