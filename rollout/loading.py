@@ -43,7 +43,7 @@ def load_model(
     from transformers import AutoModelForCausalLM
     from transformers.utils.logging import disable_progress_bar
 
-    disable_progress_bar()  # it would write over our own lines, and into files
+    disable_progress_bar()  # type: ignore[no-untyped-call]  # it would write over our own lines, and into files
     if dtype not in DTYPES:
         raise ModelError(f"unknown dtype {dtype!r}", remedy=f"Choose one of {', '.join(DTYPES)}.")
     place = best_device() if device == "auto" else _device(device)
